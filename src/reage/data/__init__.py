@@ -1,0 +1,1 @@
+"""From face archives and folders to split, labelled TFRecords."""

@@ -1,0 +1,1 @@
+"""Detect faces, align them to the training crop, and blend them back."""

@@ -1,0 +1,1 @@
+"""Re-age faces in photos with the exported model; needs no training framework."""

@@ -1,0 +1,1 @@
+"""The networks: generator (encoder, age modulator, decoder) and discriminator."""
