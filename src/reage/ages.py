@@ -92,4 +92,4 @@ def soft_code(ages: ArrayLike) -> NDArray[np.float32]:
 
 def expected_age(probabilities: ArrayLike) -> NDArray[np.float64]:
     """The mean age in years, shape (...), of group probabilities, shape (..., 14)."""
-    return np.asarray(probabilities, np.float64) @ np.asarray(GROUP_CENTERS)
+    return np.asarray(np.asarray(probabilities, np.float64) @ np.asarray(GROUP_CENTERS))
