@@ -1,0 +1,19 @@
+"""Reading any photo as upright sRGB pixels, and writing it back as the file it was."""
+
+from reage.images.photo import JpegSettings, Photo, PhotoMetadata, PhotoSource
+from reage.images.read import DEFAULT_MAX_PIXELS, read_photo
+from reage.images.write import check_output_path, encode_photo, format_for_path, to_pil, write_photo
+
+__all__ = [
+    "DEFAULT_MAX_PIXELS",
+    "JpegSettings",
+    "Photo",
+    "PhotoMetadata",
+    "PhotoSource",
+    "check_output_path",
+    "encode_photo",
+    "format_for_path",
+    "read_photo",
+    "to_pil",
+    "write_photo",
+]

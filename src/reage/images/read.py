@@ -1,0 +1,256 @@
+"""Reading a photo from a path, bytes, a Pillow image or an array."""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import IO, Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from reage.errors import ImageReadError, MissingExtraError, ReageError
+from reage.images.color import to_srgb
+from reage.images.container import CUT_SHORT, fault_of, is_heic, is_lossless_webp
+from reage.images.metadata import read_metadata
+from reage.images.photo import Photo, PhotoMetadata, PhotoSource
+from reage.images.quiet import quiet_pillow
+
+DEFAULT_MAX_PIXELS: Final = 100_000_000
+
+# Named, so that no file reaches a plugin that starts other programs (EPS) or guesses (TGA).
+_FORMATS: Final = (
+    *("JPEG", "PNG", "WEBP", "AVIF", "TIFF", "GIF"),
+    *("BMP", "DIB", "JPEG2000", "PPM", "PSD"),
+)
+_WRITE_AS: Final = {"MPO": "JPEG", "DIB": "BMP"}
+_WRITABLE: Final = ("JPEG", "PNG", "WEBP", "AVIF", "HEIF", "TIFF", "GIF", "BMP", "JPEG2000", "PPM")
+_KNOWN_STARTS: Final = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"II*\0", b"MM\0*", b"BM")
+_FETCH_AGAIN: Final = "copy or download it again"
+_HEADER_SIZE: Final = 512
+_REDUCED_COPY_TAG: Final = 254
+_UPRIGHT: Final = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+def read_photo(source: PhotoSource, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Photo:
+    """Reads a photo as upright 8-bit sRGB.
+
+    The content decides the format, not the file's ending; of several pictures the first is read.
+    EXIF orientation is applied (a broken or unknown one is ignored), ICC profiles are converted to
+    sRGB (a broken one is ignored), 16-bit channels are scaled to 8 bits.
+
+    Args:
+        source: A path, the bytes of a file, a Pillow image, or an array of uint8 in RGB order and
+            of shape (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) with straight alpha. It is not
+            changed.
+        max_pixels: Refuse pictures of more pixels, from their header alone. Pillow refuses to open
+            files of more than `2 * PIL.Image.MAX_IMAGE_PIXELS` by itself.
+
+    Raises:
+        ImageReadError: If there is no such file, or it is no whole and sound picture.
+        MissingExtraError: If it is a HEIC picture and `pillow-heif` is not installed.
+    """
+    if isinstance(source, np.ndarray):
+        return _from_array(source)
+    if isinstance(source, Image.Image):
+        return _from_image(source, max_pixels)
+    if isinstance(source, bytes | bytearray | memoryview):
+        return _from_stream(io.BytesIO(source), "<bytes>", max_pixels)
+    if not isinstance(source, str | os.PathLike):
+        raise ImageReadError(
+            f"<{type(source).__name__}>",
+            "is no photo",
+            "give a path, bytes, a Pillow image or a NumPy array",
+        )
+    with _open_file(os.fspath(source)) as stream:
+        return _from_stream(stream, os.fspath(source), max_pixels)
+
+
+def _from_array(array: NDArray[Any]) -> Photo:
+    shape = "x".join(map(str, array.shape))
+    name = "<array>"
+    if array.dtype != np.uint8:
+        raise ImageReadError(
+            name,
+            f"has values of type {array.dtype} instead of uint8",
+            "scale them to 0..255, round, and convert with .astype(numpy.uint8)",
+        )
+    grey = array.ndim == 2 or (array.ndim == 3 and array.shape[2] == 1)
+    if not (grey or (array.ndim == 3 and array.shape[2] in (3, 4))) or array.size == 0:
+        raise ImageReadError(
+            name,
+            f"has the shape {shape or 'of a single number'}, which is no picture",
+            "give height x width, with nothing or 1, 3 (RGB) or 4 (RGB and alpha) channels after",
+        )
+    stacked = array.reshape(*array.shape[:2], -1)
+    pixels = np.repeat(stacked, 3, axis=2) if grey else stacked[..., :3].copy()
+    alpha = stacked[..., 3].copy() if stacked.shape[2] == 4 else None
+    mode = "L" if grey else "RGB" if alpha is None else "RGBA"
+    return Photo(pixels, alpha, "PNG", name, PhotoMetadata(mode=mode))
+
+
+def _from_image(image: Image.Image, max_pixels: int) -> Photo:
+    name = str(getattr(image, "filename", "")) or "<image>"
+    with _pillow_errors(name):
+        _check_pixels(image.size, name, max_pixels)
+        return _to_photo(image, name)
+
+
+def _from_stream(stream: IO[bytes], name: str, max_pixels: int) -> Photo:
+    header = stream.read(_HEADER_SIZE)
+    if not header:
+        raise ImageReadError(name, "is empty (0 bytes)", _FETCH_AGAIN)
+    fault = fault_of(stream)
+    if fault is not None:
+        raise ImageReadError(name, fault, _FETCH_AGAIN)
+    stream.seek(0)
+    with _pillow_errors(name, header), _open_image(stream, name, header) as image:
+        _check_pixels(image.size, name, max_pixels)
+        _check_not_raw(image, name, header)
+        animated = _is_animated(image)
+        image.load()
+        photo = _to_photo(image, name)
+        lossless = is_lossless_webp(stream)
+    return replace(photo, metadata=replace(photo.metadata, animated=animated, lossless=lossless))
+
+
+def _to_photo(image: Image.Image, name: str) -> Photo:
+    image.load()
+    orientation = _orientation(image)
+    method = _UPRIGHT.get(orientation)
+    upright = image if method is None else image.transpose(method)
+    pixels, alpha, icc = to_srgb(upright, image.info.get("icc_profile"))
+    found = _WRITE_AS.get(image.format or "PNG", image.format or "PNG")
+    metadata = read_metadata(image, icc, orientation=orientation)
+    return Photo(pixels, alpha, found if found in _WRITABLE else "PNG", name, metadata)
+
+
+def _orientation(image: Image.Image) -> int:
+    try:
+        value = image.getexif().get(0x0112, 1)
+    except Exception:  # Pillow's parser fails in many ways on broken blocks
+        return 1
+    return value if isinstance(value, int) and value in _UPRIGHT else 1
+
+
+@contextmanager
+def _open_file(name: str) -> Iterator[IO[bytes]]:
+    path = Path(name)
+    try:
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
+            raise ImageReadError(path, "is a folder", "give the pictures in it")
+        if not stat.S_ISREG(mode):
+            raise ImageReadError(path, "is no regular file", "save the picture to a file first")
+        stream = path.open("rb")
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise ImageReadError(path, "does not exist", "check the path") from error
+    except PermissionError as error:
+        raise ImageReadError(path, "may not be read", "check its permissions") from error
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ImageReadError(path, f"cannot be opened ({reason})", "check the path") from error
+    with stream:
+        yield stream
+
+
+@contextmanager
+def _pillow_errors(name: str, header: bytes = b"") -> Iterator[None]:
+    """Silences Pillow's warnings and turns whatever its decoders raise into one error."""
+    try:
+        with quiet_pillow():
+            yield
+    except ReageError:
+        raise
+    except Image.DecompressionBombError as error:
+        raise ImageReadError(
+            name, "claims more pixels than any photo has", "make it smaller"
+        ) from error
+    except UnidentifiedImageError as error:
+        raise _unidentified(name, header) from error
+    except MemoryError as error:
+        raise ImageReadError(
+            name, "does not fit into memory", "make it smaller or free some memory"
+        ) from error
+    except Exception as error:  # decoders raise anything on damaged data
+        raise _damaged(name, error) from error
+
+
+def _unidentified(name: str, header: bytes) -> ImageReadError:
+    if header.startswith(_KNOWN_STARTS) or header[4:8] == b"ftyp" or header[8:12] == b"WEBP":
+        return ImageReadError(
+            name, "has a damaged or unknown header", "copy or download it again, or convert it"
+        )
+    return ImageReadError(
+        name,
+        "is no picture of a known format",
+        "give a JPEG, PNG, WebP, AVIF, HEIC, TIFF, GIF or BMP file",
+    )
+
+
+def _damaged(name: str, error: Exception) -> ImageReadError:
+    detail = " ".join(str(error).split()).rstrip(".") or type(error).__name__
+    if "truncated" in detail.lower():
+        return ImageReadError(name, CUT_SHORT, _FETCH_AGAIN)
+    if "MAX_TEXT" in detail:
+        return ImageReadError(
+            name, "holds a text that unpacks to megabytes", "save it anew without its texts"
+        )
+    return ImageReadError(name, f"is damaged ({detail})", _FETCH_AGAIN)
+
+
+def _check_pixels(size: tuple[int, int], name: str, max_pixels: int) -> None:
+    width, height = size
+    if width * height > max_pixels:
+        raise ImageReadError(
+            name,
+            f"claims {width} x {height} pixels, over the limit of {max_pixels:,}",
+            "make it smaller, or raise the limit",
+        )
+
+
+def _open_image(stream: IO[bytes], name: str, header: bytes) -> Image.Image:
+    """Opens a file by its content, reading no more than its header where the format allows."""
+    if not is_heic(header):
+        return Image.open(stream, formats=_FORMATS)
+    try:
+        from pillow_heif import HeifImageFile
+    except ImportError as error:
+        raise MissingExtraError(
+            name, "is a HEIC picture, which needs pillow-heif", "run pip install 'reage[heic]'"
+        ) from error
+    try:
+        image: Image.Image = HeifImageFile(stream, name)
+    except SyntaxError as error:
+        raise UnidentifiedImageError(str(error)) from error
+    return image
+
+
+def _is_animated(image: Image.Image) -> bool:
+    try:
+        return bool(getattr(image, "is_animated", False))
+    except Exception:  # a later picture may be damaged while the first is sound
+        return True
+
+
+def _check_not_raw(image: Image.Image, name: str, header: bytes) -> None:
+    """Refuses camera raw files, whose first TIFF picture is a small preview."""
+    tags = getattr(image, "tag_v2", None)
+    if tags is not None and (header[8:10] == b"CR" or tags.get(_REDUCED_COPY_TAG, 0) & 1):
+        raise ImageReadError(
+            name, "is a camera raw file", "develop it to a JPEG or TIFF file first"
+        )
