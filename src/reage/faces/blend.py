@@ -1,0 +1,154 @@
+"""Puts what a model changed in a crop back into the photo, without a seam."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from reage.faces.align import antialias_sigma, bounds_of, invert, scale_of, transform_points
+from reage.faces.types import Face
+
+# One unit of an image in [-1, 1] in units of 0..255.
+LEVELS_PER_UNIT: Final = 127.5
+
+# All in units of the crop side. The mesh's outline ends below the hairline: the part above the eyes
+# is stretched away from them by a factor.
+_FOREHEAD_STRETCH: Final = 1.3
+_FEATHER_SIGMA: Final = 0.05
+_EDGE_CLEAR: Final = 0.02
+_EDGE_FULL: Final = 0.18
+# Where the blurred outline is this faint the mask is zero, where it is this strong it is one. The
+# middle lies below one half: the cheek's and chin's own edge still gets most of the change.
+_FAINT: Final = 0.02
+_STRONG: Final = 0.70
+_SUBPIXEL_BITS: Final = 6
+
+
+def face_mask(face: Face, matrix: NDArray[np.float64], crop_size: int) -> NDArray[np.float32]:
+    """How much of the change each pixel of a crop may show.
+
+    One over the face, feathered across its outline, zero elsewhere and along the crop's edge. The
+    outline is the mesh's, with the forehead drawn up to the hairline.
+
+    Args:
+        face: The face; its coordinates are pixels of the photo.
+        matrix: (2, 3), photo pixels -> crop pixels.
+        crop_size: Side S of the crop.
+
+    Returns:
+        float32 (S, S) in [0, 1].
+    """
+    outline = stretch_forehead(
+        transform_points(matrix, face.oval), transform_points(matrix, face.landmarks)
+    )
+    canvas = np.zeros((crop_size, crop_size), np.uint8)
+    # Fixed point keeps the mask from jumping by whole pixels between the frames of a video.
+    fixed = np.round(outline * (1 << _SUBPIXEL_BITS)).astype(np.int32)
+    cv2.fillPoly(canvas, [fixed], 255, lineType=cv2.LINE_AA, shift=_SUBPIXEL_BITS)
+    soft = cv2.GaussianBlur(
+        canvas.astype(np.float32) / 255,
+        (0, 0),
+        _FEATHER_SIGMA * crop_size,
+        borderType=cv2.BORDER_REPLICATE,
+    )
+    mask = smoothstep((soft - _FAINT) / (_STRONG - _FAINT)) * edge_window(crop_size)
+    return np.asarray(mask, np.float32)
+
+
+def stretch_forehead(
+    outline: NDArray[np.float64], landmarks: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Moves the outline's points above the eyes further away from them.
+
+    Args:
+        outline: (36, 2), xy.
+        landmarks: (5, 2), xy in the same coordinates.
+    """
+    eyes, mouth = landmarks[:2].mean(axis=0), landmarks[3:].mean(axis=0)
+    up = eyes - mouth
+    length = np.linalg.norm(up)
+    if length == 0:
+        return outline
+    up = up / length
+    height = np.clip((outline - eyes) @ up, 0, None)
+    return np.asarray(outline + (_FOREHEAD_STRETCH - 1) * height[:, None] * up)
+
+
+def edge_window(crop_size: int) -> NDArray[np.float64]:
+    """Zero along the crop's edge, one well inside; float64 (S, S)."""
+    position = (np.arange(crop_size) + 0.5) / crop_size
+    distance = np.minimum(position, 1 - position)
+    ramp = smoothstep((distance - _EDGE_CLEAR) / (_EDGE_FULL - _EDGE_CLEAR))
+    return np.outer(ramp, ramp)
+
+
+def smoothstep(value: NDArray[np.floating]) -> NDArray[np.float64]:
+    """A ramp from 0 at 0 to 1 at 1 that starts and ends level: `3 t**2 - 2 t**3`."""
+    ramp = np.clip(value, 0, 1).astype(np.float64)
+    return np.asarray(ramp * ramp * (3 - 2 * ramp))
+
+
+def paste_delta(
+    pixels: NDArray[np.uint8],
+    delta: NDArray[np.float32],
+    mask: NDArray[np.float32],
+    matrix: NDArray[np.float64],
+) -> NDArray[np.uint8]:
+    """Adds a change, made in a crop, to the photo at the photo's own resolution.
+
+    Only the change is resampled, bicubically, so the photo keeps its detail however small the crop
+    is. Pixels where the mask is zero keep their exact values, so several faces, even overlapping
+    ones, can be pasted one after another.
+
+    Args:
+        pixels: uint8 (H, W, 3), RGB; left as it is.
+        delta: float32 (S, S, 3), what to add in units of an image in [-1, 1]: 2.0 is 255 levels.
+        mask: float32 (S, S) in [0, 1], zero along the crop's edge.
+        matrix: (2, 3), photo pixels -> crop pixels.
+
+    Returns:
+        uint8 (H, W, 3), a new array.
+    """
+    result = pixels.copy()
+    rect = _masked_rect(mask, matrix, pixels.shape)
+    if rect is None:
+        return result
+    x0, y0, x1, y1 = rect
+    to_crop = matrix.copy()
+    to_crop[:, 2] += matrix[:, :2] @ (x0, y0)
+    size = x1 - x0, y1 - y0
+    covered = _warp(mask, to_crop, size, cv2.INTER_LINEAR) > 0
+    levels = (delta * mask[..., None] * LEVELS_PER_UNIT).astype(np.float32)
+    sigma = antialias_sigma(scale_of(invert(matrix)))
+    if sigma > 0:
+        levels = cv2.GaussianBlur(levels, (0, 0), sigma, borderType=cv2.BORDER_CONSTANT)
+    region = result[y0:y1, x0:x1]
+    change = _warp(levels, to_crop, size, cv2.INTER_CUBIC)
+    summed = np.clip(np.rint(region + change), 0, 255).astype(np.uint8)
+    np.copyto(region, summed, where=covered[..., None])
+    return result
+
+
+def _warp(
+    crop: NDArray[np.float32], to_crop: NDArray[np.float64], size: tuple[int, int], method: int
+) -> NDArray[np.float32]:
+    """Samples a crop at each pixel of a part of the photo, `size` wide and high; zero outside."""
+    flags = method | cv2.WARP_INVERSE_MAP
+    return np.asarray(cv2.warpAffine(crop, to_crop, size, flags=flags), np.float32)
+
+
+def _masked_rect(
+    mask: NDArray[np.float32], matrix: NDArray[np.float64], shape: tuple[int, ...]
+) -> tuple[int, int, int, int] | None:
+    """The photo's rectangle that the mask reaches, or None where it reaches nothing."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if not rows.size:
+        return None
+    # Interpolation carries the mask to within one pixel of its neighbors.
+    around = (columns[0] - 1.0, rows[0] - 1.0, columns[-1] + 1.0, rows[-1] + 1.0)
+    x0, y0, x1, y1 = bounds_of(invert(matrix), around)
+    x0, y0, x1, y1 = max(x0, 0), max(y0, 0), min(x1, shape[1]), min(y1, shape[0])
+    return (x0, y0, x1, y1) if x0 < x1 and y0 < y1 else None
