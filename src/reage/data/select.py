@@ -1,0 +1,123 @@
+"""Choose the faces of a source: read, check, drop copies, split."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from reage.data.dedupe import Fingerprint, cluster_copies, drop_duplicates, fingerprint
+from reage.data.folder import (
+    age_folders,
+    normalize_image,
+    read_age_folders,
+    read_csv,
+)
+from reage.data.splits import assign_splits
+from reage.data.tfrecords import FaceRecord
+from reage.data.utkface import Skipped, is_image_name, read_archive, read_folder
+from reage.errors import DataError, ImageReadError
+
+T = TypeVar("T")
+
+
+class Track(Protocol):
+    """Shows progress: yields what it is given while it reports how far that has gone."""
+
+    def __call__(self, items: Iterable[T], description: str, total: int | None) -> Iterable[T]:
+        """Yields `items`, of which there are `total` if that is known."""
+
+
+def silent(items: Iterable[T], description: str, total: int | None) -> Iterable[T]:  # noqa: ARG001
+    """Yields `items` and shows nothing."""
+    return items
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which faces of a source are used, and for what.
+
+    Attributes:
+        faces: The faces in use, sorted by file.
+        splits: The split of each face in use, by file.
+        skipped: The files left out and why, sorted by file.
+        labelled: Every labelled face by file, in use or not, without its image.
+    """
+
+    faces: tuple[FaceRecord, ...]
+    splits: dict[str, str]
+    skipped: tuple[Skipped, ...]
+    labelled: dict[str, FaceRecord]
+
+
+def read_source(source: Path) -> Iterator[FaceRecord | Skipped]:
+    """Reads an archive, a UTKFace folder, a folder of folders named by age, or a CSV file.
+
+    Raises:
+        DataError: If the source is absent, empty, or none of these.
+    """
+    if source.is_dir():
+        return _read_directory(source)
+    if not source.is_file():
+        raise DataError(
+            source, "there is no such file or folder", "give UTKFace.tar.gz, a folder or a CSV file"
+        )
+    return read_csv(source) if source.suffix.lower() == ".csv" else read_archive(source)
+
+
+def _read_directory(source: Path) -> Iterator[FaceRecord | Skipped]:
+    if age_folders(source):
+        return read_age_folders(source)
+    if any(is_image_name(path.name) for path in source.rglob("*")):
+        return read_folder(source)
+    raise DataError(
+        source, "holds no images", "give a folder with UTKFace files, or with folders named by age"
+    )
+
+
+def select(source: Path, *, seed: int = 0, track: Track = silent) -> Selection:
+    """Reads a source, checks each image, drops copies and splits the rest.
+
+    The result depends on names, labels and images alone, not on the order of the files.
+
+    Raises:
+        DataError: If the source cannot be read or no face of it is usable.
+    """
+    found = list(track(read_source(source), "Reading", None))
+    # Decoding releases the interpreter lock, so threads use every core.
+    with ThreadPoolExecutor() as pool:
+        checked = list(track(pool.map(_check, found), "Checking", len(found)))
+    skipped = {item.file: item for item in checked if isinstance(item, Skipped)}
+    pairs = [item for item in checked if not isinstance(item, Skipped)]
+    pairs.sort(key=lambda pair: pair[0].file)
+    if not pairs:
+        raise DataError(source, _no_face(skipped), "see the supported layouts in --help")
+    records = [record for record, _ in pairs]
+    fingerprints = [print_ for _, print_ in pairs]
+    dropped = drop_duplicates(records, fingerprints)
+    clusters = cluster_copies([record.file for record in records], fingerprints)
+    faces = tuple(record for record in records if record.file not in dropped)
+    splits = assign_splits({face.file: face.group for face in faces}, clusters, seed=seed)
+    left_out = sorted((skipped | dropped).values(), key=lambda item: item.file)
+    labelled = {record.file: replace(record, image=b"") for record in records}
+    return Selection(faces, splits, tuple(left_out), labelled)
+
+
+def _check(item: FaceRecord | Skipped) -> tuple[FaceRecord, Fingerprint] | Skipped:
+    """Brings an image to the form that is stored, and hashes it."""
+    if isinstance(item, Skipped):
+        return item
+    try:
+        image = normalize_image(item.image)
+        return replace(item, image=image), fingerprint(image)
+    except ImageReadError as error:
+        return Skipped(item.file, "unreadable", error.reason)
+
+
+def _no_face(skipped: dict[str, Skipped]) -> str:
+    if not skipped:
+        return "holds no images"
+    first = min(skipped.values(), key=lambda item: item.file)
+    return f"has no usable face among {len(skipped)} files ({first.file}: {first.reason})"
