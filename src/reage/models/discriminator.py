@@ -1,0 +1,50 @@
+"""The discriminator: is this face real, and how old is it?
+
+The same network serves twice: trained first and alone as the age critic, then, initialised from it,
+as the discriminator that judges realism.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from reage.ages import NUM_GROUPS
+from reage.models.layers import activation, conv, downsample
+from reage.models.presets import FINEST_BLOCK, DiscriminatorSize
+
+PATCH_RESOLUTIONS = (16, 8)
+
+
+def build_discriminator(size: DiscriminatorSize, *, name: str = "discriminator") -> Any:
+    """Builds a discriminator.
+
+    Input `image` (N, S, S, 3), RGB in [-1, 1]. Outputs a dictionary, float32: `age_logits`
+    (N, 14); `realism_logits` (N,), of the whole face; `patch_logits` (N, P), one for each place of
+    the 16 and 8 pixel feature maps, which see skin and features rather than the whole
+    (Isola et al. 2017, PatchGAN).
+    """
+    image = keras.Input((size.image_size, size.image_size, 3), name="image")
+    rgb, x, patches = image, None, []
+    for resolution in size.resolutions:
+        channels = size.channels[resolution]
+        from_rgb = conv(channels, f"from_rgb_{resolution}")
+        if x is None:
+            x = activation(from_rgb(rgb))
+        else:
+            rgb = downsample(rgb)
+            x = activation(conv(channels, f"down_{resolution}_in")(downsample(x)) + from_rgb(rgb))
+            if resolution <= FINEST_BLOCK:
+                x = activation(x + conv(channels, f"block_{resolution}")(x))
+        if resolution in PATCH_RESOLUTIONS:
+            patch = conv(1, f"patch_{resolution}", kernel=1)(x)
+            patches.append(keras.layers.Flatten()(patch))
+    pooled = ops.cast(ops.mean(x, axis=(1, 2)), "float32")
+    outputs = {
+        "age_logits": keras.layers.Dense(NUM_GROUPS, dtype="float32", name="age_logits")(pooled),
+        "realism_logits": keras.layers.Dense(1, dtype="float32", name="realism")(pooled)[:, 0],
+        "patch_logits": ops.cast(ops.concatenate(patches, axis=-1), "float32"),
+    }
+    return keras.Model(image, outputs, name=name)

@@ -1,0 +1,187 @@
+"""Training configuration: frozen dataclasses, TOML files that hold only overrides, `--set`."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import tomllib
+
+import typing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from reage.data.pipeline import Sampling
+from reage.errors import ConfigError
+from reage.training.gan import LossWeights
+
+
+@dataclass(frozen=True)
+class CriticConfig:
+    """How the age critic is trained; lengths are in steps of one batch.
+
+    Attributes:
+        image_size: Side of its input, pixels.
+        epsilon: Radius of the perturbation it is trained against, L2, images in [-1, 1].
+        epsilon_ramp: Share of the steps over which the radius grows from 0.
+        label_sigma: Width of its soft ordinal labels, in groups.
+        power: Sampling of age groups; see `Sampling.power`.
+    """
+
+    image_size: int = 64
+    batch_size: int = 32
+    steps: int = 6000
+    learning_rate: float = 1e-3
+    epsilon: float = 3.0
+    epsilon_ramp: float = 0.3
+    label_sigma: float = 0.8
+    power: float = 0.6
+    ema_decay: float = 0.998
+
+
+@dataclass(frozen=True)
+class StageConfig:
+    """One stage of generator training, at one image size; the next stage grows from it.
+
+    Attributes:
+        image_size: Side of the images, pixels.
+        steps: Length of the stage, in steps of one batch.
+        critic_only_steps: Steps before discriminator and adversarial terms take part.
+        weights: Weights of the loss terms.
+    """
+
+    image_size: int = 64
+    batch_size: int = 16
+    steps: int = 10000
+    critic_only_steps: int = 1000
+    generator_learning_rate: float = 2e-4
+    discriminator_learning_rate: float = 4e-4
+    r1_interval: int = 16
+    ema_decay: float = 0.999
+    augment_strength: float = 1.0
+    weights: LossWeights = field(default_factory=LossWeights)
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Everything that decides a training run, except where its data and output are.
+
+    Attributes:
+        width: Factor on every channel count.
+        precision: Keras dtype policy, `mixed_bfloat16` or `float32`.
+        log_every: Steps between lines of the log; also the length of an epoch.
+        sample_every: Steps between sample grids.
+        checkpoint_minutes: Minutes between checkpoints.
+    """
+
+    seed: int = 0
+    width: float = 1.0
+    precision: str = "mixed_bfloat16"
+    log_every: int = 100
+    sample_every: int = 500
+    checkpoint_minutes: float = 10.0
+    sampling: Sampling = field(default_factory=Sampling)
+    critic: CriticConfig = field(default_factory=CriticConfig)
+    stages: tuple[StageConfig, ...] = (StageConfig(),)
+
+
+def load_config(path: Path | None = None, overrides: tuple[str, ...] = ()) -> TrainConfig:
+    """Reads a TOML file of overrides, then applies `key=value` overrides in order.
+
+    Args:
+        path: TOML file, or None for the defaults.
+        overrides: Such as `critic.steps=100` or `stages.0.weights.cycle=2.0`; values are TOML.
+
+    Raises:
+        ConfigError: If the file cannot be read, or a key or value does not fit.
+    """
+    values = _read_toml(path) if path else {}
+    for override in overrides:
+        _apply_override(values, override)
+    return from_dict(values, str(path or "--set"))
+
+
+def from_dict(values: dict[str, Any], source: str) -> TrainConfig:
+    """Builds a configuration from plain values; `source` names them in errors.
+
+    Raises:
+        ConfigError: If a key or value does not fit.
+    """
+    config = _build(TrainConfig, values, source, "")
+    assert isinstance(config, TrainConfig)
+    return config
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(path, "cannot be read", "name a TOML file") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(path, f"is not valid TOML ({error})", "mend that line") from error
+
+
+def _apply_override(values: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    if not equals:
+        raise ConfigError(override, "is not of the form key=value", "write --set key=value")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text
+    *parents, last = key.strip().split(".")
+    node: Any = values
+    for position, name in enumerate(parents):
+        if isinstance(node, list):
+            node = node[_index(node, name, override)]
+        elif parents[position : position + 1] == ["stages"] or name == "stages":
+            node = node.setdefault("stages", [{}])
+        else:
+            node = node.setdefault(name, {})
+    node[last] = value
+
+
+def _index(items: list[Any], name: str, override: str) -> int:
+    if not name.isdigit() or int(name) >= len(items):
+        raise ConfigError(override, f"there is no stage {name}", f"stages are 0..{len(items) - 1}")
+    return int(name)
+
+
+def _build(kind: Any, values: Any, source: str, prefix: str) -> Any:
+    """Makes a value of type `kind` from TOML values, refusing what does not fit."""
+    if dataclasses.is_dataclass(kind):
+        return _build_dataclass(kind, values, source, prefix)
+    if typing.get_origin(kind) is tuple:
+        if not isinstance(values, list):
+            raise _mismatch(source, prefix, values, "a list of tables")
+        item = typing.get_args(kind)[0]
+        return tuple(_build(item, v, source, f"{prefix}.{i}") for i, v in enumerate(values))
+    if kind is float and isinstance(values, int) and not isinstance(values, bool):
+        return float(values)
+    if type(values) is not kind:
+        raise _mismatch(source, prefix, values, f"of type {kind.__name__}")
+    return values
+
+
+def _build_dataclass(kind: Any, values: Any, source: str, prefix: str) -> Any:
+    if not isinstance(values, dict):
+        raise _mismatch(source, prefix, values, "a table")
+    kinds = typing.get_type_hints(kind)
+    dotted = f"{prefix}." if prefix else ""
+    for key in values:
+        if key not in kinds:
+            close = difflib.get_close_matches(key, kinds, n=1)
+            hint = f"did you mean {dotted}{close[0]}?" if close else f"known are {', '.join(kinds)}"
+            raise ConfigError(source, f"there is no setting {dotted}{key}", hint.rstrip("."))
+    return kind(
+        **{key: _build(kinds[key], value, source, dotted + key) for key, value in values.items()}
+    )
+
+
+def _mismatch(source: str, key: str, value: Any, wanted: str) -> ConfigError:
+    return ConfigError(source, f"{key} = {value!r} does not fit", f"it must be {wanted}")
+
+
+def as_dict(config: TrainConfig) -> dict[str, Any]:
+    """The resolved configuration as plain values, to be saved beside a run."""
+    return dataclasses.asdict(config)

@@ -1,0 +1,253 @@
+"""`FaceAgingGAN`: two generator passes, a discriminator, and a frozen robust age critic."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+from keras import ops
+
+from reage.models.layers import downsample
+from reage.training import losses
+from reage.training.augment import augment
+from reage.training.ema import update_average
+from reage.training.gradients import input_gradient, value_and_gradients, when
+
+
+@dataclass(frozen=True)
+class LossWeights:
+    """What each term of the losses counts.
+
+    Attributes:
+        adversarial: Real *and* of the target age, by the discriminator, on the whole face.
+        patch: Real, by the discriminator, place by place.
+        critic: Divergence from what the critic says of real faces of the target age.
+        cycle: L1 between the source and the second pass back to the source age.
+        identity: Difference of the identity codes of source and first pass.
+        self: L1 of the delta where the target is the source age.
+        delta: Mean square of the delta.
+        chroma: Mean square of the delta's colour.
+        wrong_age: Real faces under a wrong age as negatives of the discriminator.
+        age: Cross-entropy of the discriminator's age head on real faces.
+        r1: Gamma of the R1 penalty (Mescheder et al. 2018).
+    """
+
+    adversarial: float = 1.0
+    patch: float = 0.5
+    critic: float = 0.5
+    cycle: float = 4.0
+    identity: float = 0.5
+    self: float = 4.0
+    delta: float = 0.05
+    chroma: float = 2.0
+    wrong_age: float = 0.5
+    age: float = 1.0
+    r1: float = 0.1
+
+
+GENERATOR_TERMS = (
+    "adversarial",
+    "patch",
+    "critic",
+    "cycle",
+    "identity",
+    "self",
+    "delta",
+    "chroma",
+)
+DISCRIMINATOR_TERMS = ("real", "fake", "wrong_age", "patch_real", "patch_fake", "age", "r1")
+
+
+class FaceAgingGAN(keras.Model):  # type: ignore[misc]
+    """Trains generator and discriminator together, one step each per batch.
+
+    Args:
+        generator: `build_generator`.
+        average: A second generator, which receives the moving average and is what ships.
+        discriminator: `build_discriminator`, usually initialised from the critic.
+        critic: The frozen age critic, of the same or a smaller image size.
+        critic_targets: (14, 14) the critic's mean prediction on real faces of each group.
+        weights: See `LossWeights`.
+        label_sigma: Width of the soft ordinal labels of the age head, in groups.
+        realism_start: First step at which discriminator and adversarial terms take part; before
+            it the critic alone teaches the generator what age is.
+        r1_interval: The R1 penalty is taken every so many steps, scaled up accordingly.
+        ema_decay: Decay of the generator's moving average.
+        augment_strength: Strength of the differentiable augmentation.
+        seed: Seed of the augmentation.
+    """
+
+    def __init__(
+        self,
+        *,
+        generator: Any,
+        average: Any,
+        discriminator: Any,
+        critic: Any,
+        critic_targets: Any,
+        weights: LossWeights,
+        label_sigma: float = 0.8,
+        realism_start: int = 0,
+        r1_interval: int = 16,
+        ema_decay: float = 0.999,
+        augment_strength: float = 1.0,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(name="face_aging_gan")
+        self.generator, self.average = generator, average
+        self.discriminator, self.critic = discriminator, critic
+        self.critic.trainable = False
+        self.critic_targets = ops.convert_to_tensor(critic_targets, "float32")
+        self.loss_weights_ = weights
+        self.label_sigma, self.realism_start = label_sigma, realism_start
+        self.r1_interval, self.ema_decay = r1_interval, ema_decay
+        self.augment_strength = augment_strength
+        self.random = keras.random.SeedGenerator(seed)
+        self.steps = keras.Variable(0, dtype="int64", trainable=False, name="steps")
+        names = [f"g_{term}" for term in GENERATOR_TERMS] + [f"d_{t}" for t in DISCRIMINATOR_TERMS]
+        self.trackers = {name: keras.metrics.Mean(name) for name in names}
+
+    def compile(self, generator_optimizer: Any, discriminator_optimizer: Any) -> None:
+        """Sets the optimizers; XLA is off because it halves the speed on CPUs."""
+        super().compile(jit_compile=False)
+        self.generator_optimizer = generator_optimizer
+        self.discriminator_optimizer = discriminator_optimizer
+        generator_optimizer.build(self.generator.trainable_variables)
+        discriminator_optimizer.build(self.discriminator.trainable_variables)
+
+    @property
+    def metrics(self) -> list[Any]:
+        """The running means, reset by `fit` at every epoch."""
+        return list(self.trackers.values())
+
+    def state(self) -> dict[str, list[Any]]:
+        """Every variable that resuming needs, by owner; see `training.state`."""
+        return {
+            "generator": self.generator.variables,
+            "average": self.average.variables,
+            "discriminator": self.discriminator.variables,
+            "generator_optimizer": self.generator_optimizer.variables,
+            "discriminator_optimizer": self.discriminator_optimizer.variables,
+            "random": [self.random.state],
+            "steps": [self.steps],
+        }
+
+    def train_step(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """One generator step, then one discriminator step on the same faces and fakes."""
+        fake, terms = self._generator_step(batch)
+        terms |= self._discriminator_step(batch, fake)
+        self.steps.assign_add(1)
+        update_average(self.average, self.generator, self.ema_decay, self.steps)
+        for name, value in terms.items():
+            self.trackers[name].update_state(value)
+        return {name: tracker.result() for name, tracker in self.trackers.items()}
+
+    def _realism(self) -> Any:
+        """1 from `realism_start` on, 0 before."""
+        return ops.cast(self.steps >= self.realism_start, "float32")
+
+    def _generator_step(self, batch: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+        variables = self.generator.trainable_variables
+
+        def loss() -> tuple[Any, Any]:
+            first = self.generator([batch["image"], batch["target_code"]], training=True)
+            terms = self._generator_terms(batch, first)
+            gate = {"adversarial": self._realism(), "patch": self._realism()}
+            total = sum(
+                getattr(self.loss_weights_, name) * gate.get(name, 1.0) * value
+                for name, value in terms.items()
+            )
+            return total, (ops.stop_gradient(first["image"]), terms)
+
+        _, (fake, terms), gradients = value_and_gradients(loss, variables)
+        self.generator_optimizer.apply(gradients, variables)
+        return fake, {f"g_{name}": value for name, value in terms.items()}
+
+    def _generator_terms(self, batch: dict[str, Any], first: dict[str, Any]) -> dict[str, Any]:
+        """Unweighted scalar terms of the generator's loss, by name."""
+        image, target = batch["image"], batch["target_code"]
+        second = self.generator([first["image"], batch["source_code"]], training=True)
+        with_code = first["code"]
+        seen = augment(first["image"], self.random, strength=self.augment_strength)
+        judged = self.discriminator(seen, training=True)
+        critic_logits = self.critic(self._for_critic(seen), training=False)["age_logits"]
+        is_self = batch["is_self"]
+        self_share = ops.maximum(ops.sum(is_self), 1.0)
+        delta = first["delta"]
+        change = losses.mean_absolute_difference(delta, ops.zeros_like(delta))
+        adversarial = losses.adversarial_loss(
+            losses.conditional_logits(judged, target), real=True
+        )
+        return {
+            "adversarial": ops.mean(adversarial),
+            "patch": ops.mean(losses.adversarial_loss(judged["patch_logits"], real=True)),
+            "critic": ops.mean(
+                losses.divergence(ops.matmul(target, self.critic_targets), critic_logits)
+            ),
+            "cycle": ops.mean(losses.mean_absolute_difference(second["image"], image)),
+            "identity": ops.mean(losses.code_difference(second["code"], with_code)),
+            "self": ops.sum(change * is_self) / self_share,
+            "delta": ops.mean(losses.delta_energy(delta)),
+            "chroma": ops.mean(losses.chroma_energy(delta)),
+        }
+
+    def _discriminator_step(self, batch: dict[str, Any], fake: Any) -> dict[str, Any]:
+        variables = self.discriminator.trainable_variables
+        real = augment(batch["image"], self.random, strength=self.augment_strength)
+        fake = augment(fake, self.random, strength=self.augment_strength)
+
+        def loss() -> tuple[Any, Any]:
+            terms = self._discriminator_terms(batch, real, fake)
+            weight = self.loss_weights_
+            total = (
+                terms["real"]
+                + terms["fake"]
+                + weight.patch * (terms["patch_real"] + terms["patch_fake"])
+                + weight.wrong_age * terms["wrong_age"]
+                + weight.age * terms["age"]
+                + terms["r1"]
+            )
+            return total * self._realism(), terms
+
+        _, terms, gradients = value_and_gradients(loss, variables)
+        self.discriminator_optimizer.apply(gradients, variables)
+        return {f"d_{name}": value for name, value in terms.items()}
+
+    def _discriminator_terms(self, batch: dict[str, Any], real: Any, fake: Any) -> dict[str, Any]:
+        """Scalar terms of the discriminator's loss, by name; only `r1` is weighted."""
+        both = self.discriminator(ops.concatenate([real, fake]), training=True)
+        count = ops.shape(real)[0]
+        on_real = {name: value[:count] for name, value in both.items()}
+        on_fake = {name: value[count:] for name, value in both.items()}
+
+        def conditional(outputs: dict[str, Any], code: Any, *, is_real: bool) -> Any:
+            logits = losses.conditional_logits(outputs, code)
+            return ops.mean(losses.adversarial_loss(logits, real=is_real))
+
+        labels = losses.soft_ordinal_labels(batch["source_group"], self.label_sigma)
+        due = ops.equal(self.steps % self.r1_interval, 0)
+        return {
+            "real": conditional(on_real, batch["source_code"], is_real=True),
+            "fake": conditional(on_fake, batch["target_code"], is_real=False),
+            "wrong_age": conditional(on_real, batch["wrong_code"], is_real=False),
+            "patch_real": ops.mean(losses.adversarial_loss(on_real["patch_logits"], real=True)),
+            "patch_fake": ops.mean(losses.adversarial_loss(on_fake["patch_logits"], real=False)),
+            "age": ops.mean(losses.cross_entropy(labels, on_real["age_logits"])),
+            "r1": when(due, lambda: self._r1(real, batch["source_code"])),
+        }
+
+    def _r1(self, real: Any, code: Any) -> Any:
+        def logits(x: Any) -> Any:
+            outputs = self.discriminator(x, training=True)
+            patch = ops.mean(outputs["patch_logits"], axis=-1)
+            return losses.conditional_logits(outputs, code) + patch
+
+        gradient = ops.cast(input_gradient(logits, real), "float32")
+        penalty = ops.mean(ops.sum(ops.square(gradient), axis=(1, 2, 3)))
+        return 0.5 * self.loss_weights_.r1 * self.r1_interval * penalty
+
+    def _for_critic(self, images: Any) -> Any:
+        while images.shape[1] > self.critic.input_shape[1]:
+            images = downsample(images)
+        return images

@@ -1,0 +1,81 @@
+"""Losses as pure functions of tensors; each returns one value per image unless it says otherwise."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from keras import ops
+
+from reage.ages import NUM_GROUPS
+
+
+def soft_ordinal_labels(groups: Any, sigma: float) -> Any:
+    """Labels (N, 14) that give neighbouring groups their share.
+
+    Args:
+        groups: True group indices, (N,).
+        sigma: Width of the Gaussian over group distance, in groups.
+    """
+    distance = ops.arange(NUM_GROUPS, dtype="float32")[None] - ops.cast(groups, "float32")[:, None]
+    return ops.softmax(-0.5 * ops.square(distance / sigma), axis=-1)
+
+
+def cross_entropy(labels: Any, logits: Any) -> Any:
+    """Cross-entropy (N,) of label distributions (N, 14) and logits (N, 14)."""
+    return -ops.sum(labels * ops.log_softmax(logits, axis=-1), axis=-1)
+
+
+def divergence(labels: Any, logits: Any) -> Any:
+    """Kullback-Leibler divergence (N,) of the predicted distribution from `labels`.
+
+    With the critic's mean prediction on real faces of an age as labels it is zero once a face looks
+    as much that age as real ones do: plain cross-entropy rewards caricature beyond that.
+    """
+    entropy = -ops.sum(labels * ops.log(ops.maximum(labels, 1e-8)), axis=-1)
+    return cross_entropy(labels, logits) - entropy
+
+
+def conditional_logits(outputs: dict[str, Any], age_code: Any) -> Any:
+    """Logit (N,) that a face is real *and* of the age: realism + log p(age | face).
+
+    Args:
+        outputs: The discriminator's outputs.
+        age_code: Soft age code, (N, 14).
+    """
+    log_probability = ops.log_softmax(outputs["age_logits"], axis=-1)
+    return outputs["realism_logits"] + ops.sum(age_code * log_probability, axis=-1)
+
+
+def adversarial_loss(logits: Any, *, real: bool) -> Any:
+    """Non-saturating logistic loss, element-wise: low where `logits` say `real`.
+
+    Goodfellow et al. 2014, section 3.
+    """
+    return ops.softplus(-logits if real else logits)
+
+
+def mean_absolute_difference(a: Any, b: Any) -> Any:
+    """Mean over all but the first axis of |a - b|, float32, (N,)."""
+    difference = ops.abs(ops.cast(a, "float32") - ops.cast(b, "float32"))
+    return ops.mean(difference, axis=tuple(range(1, len(difference.shape))))
+
+
+def code_difference(a: Any, b: Any) -> Any:
+    """Mean absolute difference (N,) of identity codes, each scaled to unit root mean square."""
+    return mean_absolute_difference(_unit_scale(a), _unit_scale(b))
+
+
+def delta_energy(delta: Any) -> Any:
+    """Mean square (N,) of a delta (N, S, S, 3)."""
+    return ops.mean(ops.square(delta), axis=(1, 2, 3))
+
+
+def chroma_energy(delta: Any) -> Any:
+    """Mean square (N,) of a delta's departure from grey: age is told by light more than by tint."""
+    return delta_energy(delta - ops.mean(delta, axis=-1, keepdims=True))
+
+
+def _unit_scale(code: Any) -> Any:
+    code = ops.cast(code, "float32")
+    power = ops.mean(ops.square(code), axis=(1, 2, 3), keepdims=True)
+    return code * ops.rsqrt(power + 1e-6)

@@ -1,0 +1,308 @@
+"""Training runs: the age critic first, then the generator, stage by stage, in a run folder.
+
+    RUN/config.json
+    RUN/critic/        state.npz  critic.npz  report.json  ascent.jpg  log.csv  tensorboard/
+    RUN/generator/     stage_0_064/{state.npz, log.csv, samples/, tensorboard/}
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from reage.ages import NUM_GROUPS
+from reage.data.pipeline import Faces, as_dataset, load_faces, training_batches
+from reage.errors import TrainingError
+from reage.models.discriminator import build_discriminator
+from reage.models.generator import build_generator
+from reage.models.growth import grow
+from reage.models.presets import discriminator_size, generator_size
+from reage.training.callbacks import Checkpoint, SampleGrid, tile
+from reage.training.config import StageConfig, TrainConfig, as_dict, from_dict
+from reage.training.critic import AgeCriticTrainer, ascend
+from reage.training.gan import FaceAgingGAN
+from reage.training.state import load_variables, save_variables
+
+_ASCENT_GROUPS = (0, 3, 7, 9, 11)
+
+
+def start_run(run: Path, config: TrainConfig, *, resume: bool) -> None:
+    """Makes the run folder and saves the resolved configuration in it.
+
+    Raises:
+        TrainingError: If the folder already holds a run and `resume` is off, or holds one of
+            another configuration.
+    """
+    saved = run / "config.json"
+    text = json.dumps(as_dict(config), indent=2)
+    if saved.exists():
+        if not resume:
+            raise TrainingError(run, "already holds a run", "add --resume, or name another folder")
+        if saved.read_text(encoding="utf-8") != text:
+            raise TrainingError(
+                run, "was started with another configuration", f"see {saved}, or name another folder"
+            )
+    run.mkdir(parents=True, exist_ok=True)
+    saved.write_text(text, encoding="utf-8")
+
+
+def train_critic(run: Path, prepared: Path, config: TrainConfig) -> dict[str, Any]:
+    """Trains the age critic, or goes on with it, and reports on the validation split.
+
+    Returns:
+        The report: see `critic_report`.
+    """
+    settings, folder = config.critic, run / "critic"
+    folder.mkdir(parents=True, exist_ok=True)
+    keras.utils.set_random_seed(config.seed)
+    keras.config.set_dtype_policy(config.precision)
+    size = discriminator_size(settings.image_size, width=config.width)
+    trainer = AgeCriticTrainer(
+        build_discriminator(size, name="critic"),
+        build_discriminator(size, name="critic"),
+        epsilon=settings.epsilon,
+        epsilon_ramp_steps=round(settings.steps * settings.epsilon_ramp),
+        label_sigma=settings.label_sigma,
+        ema_decay=settings.ema_decay,
+        seed=config.seed,
+    )
+    schedule = keras.optimizers.schedules.CosineDecay(settings.learning_rate, settings.steps)
+    trainer.compile(
+        optimizer=keras.optimizers.Adam(schedule, beta_1=0.9, beta_2=0.99), jit_compile=False
+    )
+    trainer.optimizer.build(trainer.age_path.trainable_variables)
+    faces = load_faces(prepared, "train", settings.image_size)
+    sampling = type(config.sampling)(power=settings.power)
+    _fit(trainer, trainer.state, folder, faces, config, settings, sampling, [])
+    validation = load_faces(prepared, "validation", settings.image_size)
+    report = critic_report(trainer.average, validation)
+    _write_json(folder / "report.json", report)
+    ascent_figure(trainer.average, validation).save(folder / "ascent.jpg", quality=92)
+    save_variables(folder / "critic.npz", {"critic": trainer.average.variables})
+    return report
+
+
+def train_generator(run: Path, prepared: Path, config: TrainConfig) -> None:
+    """Trains the generator through all stages, or goes on with it.
+
+    Raises:
+        TrainingError: If the run has no trained critic.
+    """
+    keras.utils.set_random_seed(config.seed)
+    keras.config.set_dtype_policy(config.precision)
+    critic = load_critic(run, config)
+    critic_faces = load_faces(prepared, "validation", config.critic.image_size)
+    targets = mean_predictions(critic, critic_faces)
+    previous: FaceAgingGAN | None = None
+    for index, stage in enumerate(config.stages):
+        folder = _stage_folder(run, index, stage)
+        (folder / "samples").mkdir(parents=True, exist_ok=True)
+        gan = _build_gan(config, stage, critic, targets)
+        _initialise(gan, previous, critic)
+        if _finished(folder, stage):
+            load_variables(folder / "state.npz", gan.state())
+        else:
+            validation = load_faces(prepared, "validation", stage.image_size)
+            every = config.sample_every // config.log_every
+            grid = SampleGrid(folder / "samples", _grid_faces(validation), every)
+            faces = load_faces(prepared, "train", stage.image_size)
+            _fit(gan, gan.state, folder, faces, config, stage, config.sampling, [grid])
+        previous = gan
+
+
+def load_critic(run: Path, config: TrainConfig) -> Any:
+    """The trained critic of a run."""
+    path = run / "critic" / "critic.npz"
+    if not path.exists():
+        raise TrainingError(run, "has no trained critic", "run `reage train critic` first")
+    size = discriminator_size(config.critic.image_size, width=config.width)
+    critic = build_discriminator(size, name="critic")
+    load_variables(path, {"critic": critic.variables})
+    return critic
+
+
+def load_run_config(run: Path) -> TrainConfig:
+    """The configuration that a run was started with.
+
+    Raises:
+        TrainingError: If the folder holds no run.
+    """
+    path = run / "config.json"
+    if not path.exists():
+        raise TrainingError(run, "holds no training run", "name the folder given to --run")
+    return from_dict(json.loads(path.read_text(encoding="utf-8")), str(path))
+
+
+def latest_generator(
+    run: Path, config: TrainConfig
+) -> tuple[StageConfig, Callable[[Any], None]] | None:
+    """The latest stage of a run that has a checkpoint, and a function that loads its average.
+
+    Returns:
+        `(stage, load)`, where `load(generator)` fills a generator of that stage's size; None
+        before the first checkpoint.
+    """
+    for index, stage in reversed(list(enumerate(config.stages))):
+        path = _stage_folder(run, index, stage) / "state.npz"
+        if path.exists():
+            return stage, lambda model: load_variables(path, {"average": model.variables})
+    return None
+
+
+def mean_predictions(critic: Any, faces: Faces) -> Any:
+    """(14, 14) float32: the critic's mean probabilities on the faces of each group.
+
+    A group without a face gets the prediction of the nearest group below it.
+    """
+    probabilities = np.asarray(ops.softmax(_critic_logits(critic, faces), axis=-1))
+    rows: list[Any] = []
+    for group in range(NUM_GROUPS):
+        members = probabilities[faces.groups == group]
+        rows.append(members.mean(axis=0) if len(members) else rows[-1])
+    return np.stack(rows).astype(np.float32)
+
+
+def critic_report(critic: Any, faces: Faces) -> dict[str, Any]:
+    """Scores a critic on a split.
+
+    Returns:
+        `accuracy` over the 14 groups, `mean_error_groups` of the predicted group (the median of
+        the predicted distribution), `faces`, and `accuracy_by_group`.
+    """
+    logits = _critic_logits(critic, faces)
+    probabilities = np.asarray(ops.softmax(logits, axis=-1))
+    best = probabilities.argmax(axis=-1)
+    median = (probabilities.cumsum(axis=-1) < 0.5).sum(axis=-1)
+    hit = best == faces.groups
+    return {
+        "faces": len(hit),
+        "accuracy": float(hit.mean()),
+        "mean_error_groups": float(np.abs(median - faces.groups).mean()),
+        "accuracy_by_group": [
+            float(hit[faces.groups == group].mean()) if (faces.groups == group).any() else None
+            for group in range(NUM_GROUPS)
+        ],
+    }
+
+
+def ascent_figure(critic: Any, faces: Faces, columns: int = 10) -> Any:
+    """Paints held-out faces, then each after gradient ascent towards some age groups."""
+    images = _grid_faces(faces, columns)
+    rows = [images]
+    rows += [np.asarray(ascend(critic, images, group)) for group in _ASCENT_GROUPS]
+    return tile(np.stack(rows))
+
+
+def _critic_logits(critic: Any, faces: Faces) -> Any:
+    logits = [
+        np.asarray(critic(_to_float(faces.images[i : i + 128]), training=False)["age_logits"])
+        for i in range(0, len(faces.images), 128)
+    ]
+    return np.concatenate(logits)
+
+
+def _build_gan(config: TrainConfig, stage: StageConfig, critic: Any, targets: Any) -> FaceAgingGAN:
+    size = generator_size(stage.image_size, width=config.width)
+    gan = FaceAgingGAN(
+        generator=build_generator(size),
+        average=build_generator(size),
+        discriminator=build_discriminator(
+            discriminator_size(stage.image_size, width=config.width)
+        ),
+        critic=critic,
+        critic_targets=targets,
+        weights=stage.weights,
+        label_sigma=config.critic.label_sigma,
+        realism_start=stage.critic_only_steps,
+        r1_interval=stage.r1_interval,
+        ema_decay=stage.ema_decay,
+        augment_strength=stage.augment_strength,
+        seed=config.seed,
+    )
+    gan.compile(
+        keras.optimizers.Adam(stage.generator_learning_rate, beta_1=0.5, beta_2=0.99),
+        keras.optimizers.Adam(stage.discriminator_learning_rate, beta_1=0.5, beta_2=0.99),
+    )
+    return gan
+
+
+def _initialise(gan: FaceAgingGAN, previous: FaceAgingGAN | None, critic: Any) -> None:
+    """Starts a stage from the one before, or the first discriminator from the critic."""
+    if previous is None:
+        grow(critic, gan.discriminator)
+    else:
+        grow(previous.generator, gan.generator)
+        grow(previous.discriminator, gan.discriminator)
+    for mean, value in zip(gan.average.variables, gan.generator.variables, strict=True):
+        mean.assign(value)
+
+
+def _fit(
+    model: Any,
+    state: Any,
+    folder: Path,
+    faces: Faces,
+    config: TrainConfig,
+    settings: Any,
+    sampling: Any,
+    callbacks: list[Any],
+) -> None:
+    """Fits from the saved step, if any, to `settings.steps`."""
+    path = folder / "state.npz"
+    if path.exists():
+        load_variables(path, state())
+    done = int(model.steps.numpy())
+    if done >= settings.steps:
+        return
+    batches = training_batches(
+        faces, done, batch_size=settings.batch_size, seed=config.seed, sampling=sampling
+    )
+    log_every = min(config.log_every, settings.steps)
+    model.fit(
+        as_dataset(batches),
+        initial_epoch=done // log_every,
+        epochs=-(-settings.steps // log_every),
+        steps_per_epoch=log_every,
+        verbose="auto",
+        shuffle=False,
+        callbacks=[
+            *callbacks,
+            keras.callbacks.TerminateOnNaN(),
+            keras.callbacks.CSVLogger(str(folder / "log.csv"), append=done > 0),
+            keras.callbacks.TensorBoard(str(folder / "tensorboard"), write_graph=False),
+            Checkpoint(path, state, config.checkpoint_minutes),
+        ],
+    )
+
+
+def _stage_folder(run: Path, index: int, stage: StageConfig) -> Path:
+    return run / "generator" / f"stage_{index}_{stage.image_size:03d}"
+
+
+def _finished(folder: Path, stage: StageConfig) -> bool:
+    path = folder / "state.npz"
+    if not path.exists():
+        return False
+    with np.load(path, allow_pickle=False) as archive:
+        return int(archive["steps/0000/steps"]) >= stage.steps
+
+
+def _grid_faces(faces: Faces, columns: int = 10) -> Any:
+    """A fixed draw of faces, one per age stratum, that nobody picked."""
+    order = np.argsort(faces.ages, kind="stable")
+    picked = order[np.linspace(0, len(order) - 1, columns + 2).astype(int)[1:-1]]
+    return _to_float(faces.images[picked])
+
+
+def _to_float(images: Any) -> Any:
+    return images.astype(np.float32) / 127.5 - 1.0
+
+
+def _write_json(path: Path, value: Any) -> None:
+    path.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")

@@ -1,0 +1,55 @@
+"""Training state on disk: plain NumPy archives, written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from reage.errors import TrainingError
+
+Owners = Mapping[str, Sequence[Any]]
+
+
+def save_variables(path: Path, owners: Owners) -> None:
+    """Writes the variables of each owner (model, optimizer, ...) to one `.npz`, atomically."""
+    arrays = {
+        key: np.asarray(variable.numpy())
+        for owner, variables in owners.items()
+        for key, variable in _named(owner, variables)
+    }
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    with temporary.open("wb") as file:
+        np.savez(file, **arrays)  # type: ignore[arg-type]
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def load_variables(path: Path, owners: Owners) -> None:
+    """Reads back what `save_variables` wrote into variables of the same names and shapes.
+
+    Raises:
+        TrainingError: If the file is absent, damaged, or of another model.
+    """
+    remedy = "start again without --resume, or name the run that wrote it"
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = {key: archive[key] for key in archive.files}
+    except FileNotFoundError as error:
+        raise TrainingError(path, "does not exist", remedy) from error
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise TrainingError(path, "is damaged", remedy) from error
+    for owner, variables in owners.items():
+        for key, variable in _named(owner, variables):
+            if key not in arrays or arrays[key].shape != tuple(variable.shape):
+                raise TrainingError(path, f"holds no fitting value for {key}", remedy)
+            variable.assign(arrays[key])
+
+
+def _named(owner: str, variables: Sequence[Any]) -> list[tuple[str, Any]]:
+    return [(f"{owner}/{index:04d}/{v.path}", v) for index, v in enumerate(variables)]
