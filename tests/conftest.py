@@ -19,3 +19,11 @@ def shared_data() -> Path:
 @pytest.fixture(scope="session")
 def astronaut_path() -> Path:
     return Path(__file__).parents[1] / "examples" / "astronaut.png"
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a small generator whose delta is known: see `tiny_model.write_tiny_model`."""
+    from tiny_model import write_tiny_model
+
+    return write_tiny_model(tmp_path_factory.mktemp("tiny_model"))

@@ -1,1 +1,1 @@
-"""Re-age faces in photos with the exported model; needs no training framework."""
+"""Using a trained model: ONNX Runtime sessions, the face ager and its results."""

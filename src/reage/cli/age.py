@@ -1,0 +1,68 @@
+"""`reage age`: the people in photos at another age."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from reage.cli.batch import plural, run_each
+from reage.cli.options import (
+    AgeOption,
+    FacesOption,
+    ModelOption,
+    SourceAgeOption,
+    StrengthOption,
+    ThreadsOption,
+    parse_faces,
+)
+from reage.cli.outputs import OutputPlan
+
+if TYPE_CHECKING:
+    from reage.inference.results import AgedPhoto
+
+
+def age_command(
+    inputs: Annotated[list[Path], typer.Argument(metavar="IN", help="Photos.")],
+    to: AgeOption,
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="OUT",
+            help="A file, or a folder for several photos; default: NAME_70.EXT beside the input.",
+        ),
+    ] = None,
+    faces: FacesOption = "all",
+    strength: StrengthOption = 1.0,
+    source_age: SourceAgeOption = None,
+    model: ModelOption = None,
+    threads: ThreadsOption = None,
+) -> None:
+    """Show the people in photos at another age."""
+    choice = parse_faces(faces)
+    plan = OutputPlan(inputs, output, f"{to:g}")
+
+    from reage.inference.ager import FaceAger
+
+    ager = FaceAger(model, threads=threads)
+    age = partial(ager.age, to=to, faces=choice, strength=strength, source_age=source_age)
+    run_each(inputs, partial(_age_one, plan, age))
+
+
+def _age_one(plan: OutputPlan, age: Callable[[Path], AgedPhoto], source: Path) -> str:
+    """Ages one photo, writes the result, and returns the line that says so."""
+    started = time.perf_counter()
+    target = plan.path(source)
+    note = " (replaced)" if target.exists() else ""
+    result = age(source)
+    plan.make_folder()
+    result.save(target)
+    milliseconds = 1e3 * (time.perf_counter() - started)
+    faces = plural(len(result.faces), "face")
+    return f"{source} -> {target}{note}: {faces}, {milliseconds:.0f} ms"

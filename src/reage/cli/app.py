@@ -1,0 +1,84 @@
+"""The `reage` command: its subcommands, and the one place where errors become exit codes."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from reage import __version__
+from reage.cli.age import age_command
+from reage.cli.export import export_command
+from reage.cli.sweep import sweep_command
+from reage.cli.train import train_command
+from reage.errors import ReageError
+
+# Typer exports one of its usage errors but not the class that all of them share.
+_USAGE_PROBLEM: type[Exception] = typer.BadParameter.__mro__[1]
+_INTERRUPTED = 130
+
+app = typer.Typer(
+    add_completion=False,
+    help="Give it a photo and an age, get the same person at that age.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("age")(age_command)
+app.command("sweep")(sweep_command)
+if importlib.util.find_spec("reage.cli.data") is not None:
+    app.add_typer(importlib.import_module("reage.cli.data").data_app, name="data")
+app.command("train")(train_command)
+app.command("export")(export_command)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"reage {__version__}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    context: typer.Context,
+    version: Annotated[  # noqa: ARG001 - the callback has acted on it already
+        bool,
+        typer.Option(
+            "--version", help="Print the version.", callback=_print_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command line.
+
+    Args:
+        arguments: What follows the program's name; `None` takes `sys.argv`.
+
+    Returns:
+        The exit code: 0 on success, 2 for wrong usage, 130 when interrupted, 1 for the rest.
+    """
+    try:
+        code = app(arguments, prog_name="reage", standalone_mode=False)
+    except ReageError as error:
+        print(f"reage: {error}", file=sys.stderr)
+        return error.exit_code
+    except _USAGE_PROBLEM as error:
+        print(f"reage: {_usage_sentence(error)}", file=sys.stderr)
+        return 2
+    except (KeyboardInterrupt, typer.Abort):
+        return _INTERRUPTED
+    return code if isinstance(code, int) else 0
+
+
+def _usage_sentence(error: Exception) -> str:
+    """Typer's own message as one sentence that ends with where to look."""
+    message = str(getattr(error, "format_message", error.__str__)()).strip().rstrip(".?")
+    context = getattr(error, "ctx", None)
+    command = getattr(context, "command_path", "reage")
+    return f"{message}; see {command} --help."

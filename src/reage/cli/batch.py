@@ -1,0 +1,35 @@
+"""Work on many photos: a line for each, and one bad photo does not stop the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import typer
+
+from reage.errors import ReageError, UsageError
+
+
+def run_each(sources: Iterable[Path], work: Callable[[Path], str]) -> None:
+    """Runs `work` on every photo and prints its line, or one sentence for a photo that fails.
+
+    Raises:
+        UsageError: At once, for it would fail every other photo too.
+        typer.Exit: With code 1 at the end, if any photo failed.
+    """
+    failures = 0
+    for source in sources:
+        try:
+            typer.echo(work(source))
+        except UsageError:
+            raise
+        except ReageError as error:
+            failures += 1
+            typer.echo(f"reage: {error}", err=True)
+    if failures:
+        raise typer.Exit(1)
+
+
+def plural(count: int, noun: str) -> str:
+    """For example `1 face`, `2 faces`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -1,0 +1,101 @@
+"""The options that the commands share, and how their text is understood."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from reage.errors import AgeRangeError, UsageError
+
+if TYPE_CHECKING:
+    from reage.inference.ager import FaceChoice
+
+
+def parse_age(text: str) -> float:
+    """Reads an age in years.
+
+    Raises:
+        AgeRangeError: If the text is no age that the model knows.
+    """
+    # Loads NumPy, which help and version can do without.
+    from reage.ages import MAX_AGE, MIN_AGE, check_age
+
+    try:
+        age = float(text)
+    except ValueError as error:
+        raise AgeRangeError(
+            f"age {text}", "is not a number", f"give years from {MIN_AGE} to {MAX_AGE}"
+        ) from error
+    return check_age(age)
+
+
+def parse_ages(text: str) -> tuple[float, ...]:
+    """Reads ages in years: `5,15,30`, or `10:91:10` which means 10, 20, ... below 91.
+
+    Raises:
+        AgeRangeError: If one of them is no age that the model knows.
+        UsageError: If the text has another form, or names no age.
+    """
+    from reage.ages import check_age
+
+    try:
+        years: Iterable[float] = (
+            range(*(int(part) for part in text.split(":")))
+            if ":" in text
+            else [float(part) for part in text.split(",")]
+        )
+    except (ValueError, TypeError):
+        years = ()
+    ages = tuple(check_age(year) for year in years)
+    if not ages:
+        raise UsageError(
+            f"--ages {text}", "is not a list of years", "write it like 5,15,30 or 10:91:10"
+        )
+    return ages
+
+
+def parse_faces(text: str) -> FaceChoice:
+    """Reads `all`, `largest` or a number of faces.
+
+    Raises:
+        UsageError: If the text is none of these.
+    """
+    names: dict[str, FaceChoice] = {"all": "all", "largest": "largest"}
+    if text in names:
+        return names[text]
+    if text.isdecimal() and int(text) >= 1:
+        return int(text)
+    raise UsageError(
+        f"--faces {text}", "names no faces", "give all, largest, or how many of the largest"
+    )
+
+
+AgeOption = Annotated[
+    float,
+    typer.Option("--to", metavar="YEARS", parser=parse_age, help="The age to show, 0 to 116."),
+]
+FacesOption = Annotated[
+    str, typer.Option("--faces", metavar="all|largest|N", help="Which faces; N: the N largest.")
+]
+StrengthOption = Annotated[
+    float, typer.Option("--strength", metavar="0..1", help="How much of the change to apply.")
+]
+SourceAgeOption = Annotated[
+    float | None,
+    typer.Option(
+        "--source-age",
+        metavar="YEARS",
+        parser=parse_age,
+        help="The age in the photo, where you know it.",
+    ),
+]
+ModelOption = Annotated[
+    Path | None,
+    typer.Option("--model", metavar="DIR", help="An exported model instead of the packaged one."),
+]
+ThreadsOption = Annotated[
+    int | None, typer.Option("--threads", metavar="N", help="CPU threads; default: all cores.")
+]

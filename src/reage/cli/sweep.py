@@ -1,0 +1,68 @@
+"""`reage sweep`: one photo at several ages, as a strip or an animation."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from reage.cli.batch import plural
+from reage.cli.options import (
+    FacesOption,
+    ModelOption,
+    SourceAgeOption,
+    StrengthOption,
+    ThreadsOption,
+    parse_ages,
+    parse_faces,
+)
+from reage.cli.outputs import OutputPlan
+
+
+def sweep_command(
+    photo: Annotated[Path, typer.Argument(metavar="IN", help="A photo.")],
+    ages: Annotated[
+        str,
+        typer.Option("--ages", metavar="LIST", help="Years: 5,15,30, or 10:91:10 for 10 to 90."),
+    ] = "5,15,30,50,70,90",
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="OUT",
+            help="A .gif for an animation, another image file for a strip; default: NAME_ages.jpg.",
+        ),
+    ] = None,
+    whole: Annotated[
+        bool, typer.Option("--whole", help="Show the whole photo, not only the faces.")
+    ] = False,
+    original: Annotated[
+        bool,
+        typer.Option("--original/--no-original", help="Begin the strip with the photo as it was."),
+    ] = True,
+    faces: FacesOption = "all",
+    strength: StrengthOption = 1.0,
+    source_age: SourceAgeOption = None,
+    model: ModelOption = None,
+    threads: ThreadsOption = None,
+) -> None:
+    """Show the people in a photo at several ages, side by side."""
+    targets = parse_ages(ages)
+    choice = parse_faces(faces)
+    plan = OutputPlan([photo], output, "ages", ".jpg")
+    target = plan.path(photo)
+
+    from reage.inference.ager import FaceAger
+
+    ager = FaceAger(model, threads=threads)
+    started = time.perf_counter()
+    note = " (replaced)" if target.exists() else ""
+    sweep = ager.sweep(photo, targets, faces=choice, strength=strength, source_age=source_age)
+    plan.make_folder()
+    sweep.save(target, whole=whole, original=original)
+    milliseconds = 1e3 * (time.perf_counter() - started)
+    counts = f"{plural(len(targets), 'age')}, {plural(len(sweep.patches), 'face')}"
+    typer.echo(f"{photo} -> {target}{note}: {counts}, {milliseconds:.0f} ms")

@@ -1,0 +1,191 @@
+"""The ager: finds the faces of a photo, ages their crops, and adds the change to the photo."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reage.ages import check_age
+from reage.errors import NoFaceError, UsageError
+from reage.faces.align import crop_face, estimate_similarity
+from reage.faces.blend import face_mask
+from reage.faces.finder import FaceFinder
+from reage.faces.types import Face
+from reage.images import Photo, PhotoSource, read_photo
+from reage.inference.results import AgedPhoto, FacePatch
+from reage.inference.session import AgingModel, batches
+from reage.inference.sweep import Sweep
+
+FaceChoice = Literal["all", "largest"] | int
+"""Which faces of a photo to age: all of them, the largest, or that many of the largest."""
+
+
+class FaceAger:
+    """Shows the people in photos at other ages.
+
+    It may be called from several threads at once, and the same photo and age give the same
+    pixels every time.
+
+    Attributes:
+        model: The generator in use.
+        finder: The face finder in use.
+    """
+
+    def __init__(
+        self,
+        model: str | os.PathLike[str] | AgingModel | None = None,
+        *,
+        threads: int | None = None,
+    ) -> None:
+        """Opens the models.
+
+        Args:
+            model: A folder with an exported model, or an open one; `None` takes the weights that
+                ship inside the package.
+            threads: CPU threads for each model call; `None` takes as many as there are cores.
+
+        Raises:
+            UsageError: If `threads` is below 1.
+            WeightsError: If a model file is missing, damaged or of another format.
+        """
+        self.model = _open_model(model, threads)
+        self.finder = FaceFinder(threads=threads)
+
+    def __call__(
+        self,
+        photo: PhotoSource,
+        to: float,
+        *,
+        faces: FaceChoice = "all",
+        strength: float = 1.0,
+        source_age: float | None = None,
+    ) -> AgedPhoto:
+        """The same as `age`."""
+        return self.age(photo, to, faces=faces, strength=strength, source_age=source_age)
+
+    def age(
+        self,
+        photo: PhotoSource,
+        to: float,
+        *,
+        faces: FaceChoice = "all",
+        strength: float = 1.0,
+        source_age: float | None = None,
+    ) -> AgedPhoto:
+        """Shows the people in a photo at the age `to`.
+
+        Args:
+            photo: A path, the bytes of an image file, a PIL image, or a uint8 RGB array.
+            to: The target age in years, from 0 to 116.
+            faces: Which faces to age.
+            strength: How much of the change to apply, from 0 (none) to 1.
+            source_age: The true age in years, where it is known: the change is then measured from
+                that age, so that ageing to it changes nothing.
+
+        Raises:
+            AgeRangeError: If an age lies outside the range of the model.
+            UsageError: If `faces` or `strength` cannot be meant.
+            ImageReadError: If the photo cannot be read.
+            NoFaceError: If there is no face in it.
+        """
+        sweep = self.sweep(photo, [to], faces=faces, strength=strength, source_age=source_age)
+        return AgedPhoto(sweep.photo, sweep.pixels(0), sweep.faces[0])
+
+    def sweep(
+        self,
+        photo: PhotoSource,
+        ages: Iterable[float],
+        *,
+        faces: FaceChoice = "all",
+        strength: float = 1.0,
+        source_age: float | None = None,
+    ) -> Sweep:
+        """Shows the people in a photo at each of `ages`; the arguments and errors are `age`'s."""
+        targets = tuple(check_age(age) for age in ages)
+        if not targets:
+            raise UsageError("ages", "is empty", "give at least one age in years")
+        change = _Change(strength, source_age)
+        limit = _face_limit(faces)
+        found = read_photo(photo)
+        patches = self._find(found, limit)
+        # Encoded faces are large: those of a crowd are never held all at once.
+        parts = [
+            change.deltas(self.model, _crops(found, patches[rows], self.model.image_size), targets)
+            for rows in batches(len(patches))
+        ]
+        deltas = [np.concatenate(of_one_age) for of_one_age in zip(*parts, strict=True)]
+        return Sweep(found, targets, patches, deltas)
+
+    def _find(self, photo: Photo, limit: int | None) -> tuple[FacePatch, ...]:
+        """Locates the faces of a photo, largest first, at most `limit`."""
+        faces = self.finder.find(photo.pixels)[:limit]
+        if not faces:
+            raise NoFaceError(
+                photo.name,
+                "shows no face that could be found",
+                "try a photo with a larger, more frontal face",
+            )
+        return tuple(_patch(face, self.model.image_size) for face in faces)
+
+
+class _Change:
+    """How a model's deltas for a target age become the change that is applied."""
+
+    def __init__(self, strength: float, source_age: float | None) -> None:
+        if not 0.0 <= strength <= 1.0:
+            raise UsageError(
+                f"strength {strength:g}",
+                "is not a share of the change",
+                "give a number from 0 to 1",
+            )
+        self._strength = np.float32(strength)
+        self._source_age = None if source_age is None else check_age(source_age)
+
+    def deltas(
+        self, model: AgingModel, crops: NDArray[np.float32], ages: Sequence[float]
+    ) -> list[NDArray[np.float32]]:
+        """The change of N crops at each age: float32 (N, S, S, 3), in units of [-1, 1] pixels."""
+        features = model.encode(crops)
+        deltas = [model.decode(features, age) for age in ages]
+        if self._source_age is not None:
+            baseline = model.decode(features, self._source_age)
+            deltas = [delta - baseline for delta in deltas]
+        return [delta * self._strength for delta in deltas]
+
+
+def _open_model(
+    model: str | os.PathLike[str] | AgingModel | None, threads: int | None
+) -> AgingModel:
+    if model is None:
+        return AgingModel.from_package(threads=threads)
+    if isinstance(model, AgingModel):
+        return model
+    return AgingModel.from_folder(model, threads=threads)
+
+
+def _face_limit(choice: FaceChoice) -> int | None:
+    """How many of the faces, largest first, `choice` asks for; `None` means all."""
+    if choice == "all":
+        return None
+    if choice == "largest":
+        return 1
+    if isinstance(choice, int) and not isinstance(choice, bool) and choice >= 1:
+        return choice
+    raise UsageError(
+        f"faces {choice}", "names no faces", "give all, largest, or how many of the largest"
+    )
+
+
+def _patch(face: Face, size: int) -> FacePatch:
+    matrix = estimate_similarity(face.landmarks, size)
+    return FacePatch(face, matrix, face_mask(face, matrix, size))
+
+
+def _crops(photo: Photo, patches: Sequence[FacePatch], size: int) -> NDArray[np.float32]:
+    """The faces' crops as the model reads them: float32 (N, S, S, 3), RGB in [-1, 1]."""
+    crops = np.stack([crop_face(photo.pixels, patch.matrix, size) for patch in patches])
+    return crops.astype(np.float32) / np.float32(127.5) - np.float32(1.0)

@@ -1,0 +1,102 @@
+"""What an ager returns: the aged photo, and what was done to each face in it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from reage.faces.blend import paste_delta
+from reage.faces.types import Face
+from reage.images import Photo, to_pil, write_photo
+
+
+@dataclass(frozen=True, eq=False)
+class AgedFace:
+    """A face that was aged; all coordinates are pixels of the photo as it is seen upright.
+
+    Attributes:
+        box: float32 (4,), `x0, y0, x1, y1`.
+        landmarks: float32 (5, 2), xy of right eye, left eye, nose tip, right and left mouth corner.
+        score: How sure the face finder is, 0..1.
+        target_age: The age it was given, in years.
+        matrix: float64 (2, 3), the similarity transform from the photo to the model's crop.
+    """
+
+    box: NDArray[np.float32]
+    landmarks: NDArray[np.float32]
+    score: float
+    target_age: float
+    matrix: NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class AgedPhoto:
+    """A photo after ageing.
+
+    Attributes:
+        photo: The photo that was read, unchanged.
+        pixels: uint8 (H, W, 3), RGB, the aged photo, upright, of the photo's own size.
+        faces: The faces that were aged, largest first.
+    """
+
+    photo: Photo
+    pixels: NDArray[np.uint8]
+    faces: tuple[AgedFace, ...]
+
+    @property
+    def image(self) -> Image.Image:
+        """The aged photo as a PIL image, with the transparency of the original."""
+        return to_pil(self.photo, self.pixels)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes the aged photo; the suffix of `path` names the format.
+
+        Raises:
+            ImageWriteError: If the format is unknown or the file cannot be written.
+        """
+        write_photo(path, self.photo, self.pixels)
+
+
+@dataclass(frozen=True, eq=False)
+class FacePatch:
+    """Where a face lies and how what is added to it fades out.
+
+    Attributes:
+        face: The face as it was found.
+        matrix: float64 (2, 3), the similarity transform from the photo to the model's crop.
+        mask: float32 (S, S), 0..1, in crop pixels.
+    """
+
+    face: Face
+    matrix: NDArray[np.float64]
+    mask: NDArray[np.float32]
+
+    def aged(self, age: float) -> AgedFace:
+        """This face as the subject of a result."""
+        face = self.face
+        return AgedFace(face.box, face.landmarks, face.score, age, self.matrix)
+
+
+def paste_faces(
+    pixels: NDArray[np.uint8],
+    patches: Iterable[FacePatch],
+    deltas: NDArray[np.float32],
+) -> NDArray[np.uint8]:
+    """Adds each face's delta to the photo, one face after another.
+
+    Args:
+        pixels: uint8 (H, W, 3), RGB; it stays unchanged.
+        patches: N faces.
+        deltas: float32 (N, S, S, 3), RGB, in units of [-1, 1] pixels.
+
+    Returns:
+        uint8 (H, W, 3), RGB.
+    """
+    for patch, delta in zip(patches, deltas, strict=True):
+        pixels = paste_delta(pixels, delta, patch.mask, patch.matrix)
+    return pixels

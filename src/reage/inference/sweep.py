@@ -1,0 +1,103 @@
+"""One photo at several ages: its frames, and the strip or animation that shows them."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from reage.errors import ImageWriteError
+from reage.images import Photo, check_output_path, to_pil, write_photo
+from reage.inference.results import AgedFace, FacePatch, paste_faces
+from reage.inference.strip import animate, arrange, make_tile, portrait_window
+
+
+@dataclass(frozen=True, eq=False)
+class Sweep:
+    """A photo at several ages.
+
+    Only the change of each face is kept; a frame is computed when it is asked for, so that many
+    ages of a large photo fit into memory.
+
+    Attributes:
+        photo: The photo that was read, unchanged.
+        ages: The target ages in years, in the order they were given.
+        patches: The faces that were aged, largest first.
+        deltas: For each age, the faces' changes: float32 (N, S, S, 3), in [-1, 1] pixels.
+    """
+
+    photo: Photo
+    ages: tuple[float, ...]
+    patches: tuple[FacePatch, ...]
+    deltas: list[NDArray[np.float32]]
+
+    @cached_property
+    def frames(self) -> list[Image.Image]:
+        """The whole photo at each age."""
+        return [to_pil(self.photo, self.pixels(index)) for index in range(len(self.ages))]
+
+    @property
+    def faces(self) -> tuple[tuple[AgedFace, ...], ...]:
+        """For each age, the faces that were aged, largest first."""
+        return tuple(tuple(patch.aged(age) for patch in self.patches) for age in self.ages)
+
+    def pixels(self, index: int) -> NDArray[np.uint8]:
+        """The whole photo at `ages[index]`: uint8 (H, W, 3), RGB."""
+        return paste_faces(self.photo.pixels, self.patches, self.deltas[index])
+
+    def strip(self, *, whole: bool = False, original: bool = True) -> Image.Image:
+        """The photo at each age side by side, with the age under each.
+
+        Args:
+            whole: Show the whole photo, not only the faces with some room around them.
+            original: Begin with the photo as it was.
+        """
+        return arrange(self._tiles(whole=whole, original=original))
+
+    def animation(self, *, whole: bool = False) -> bytes:
+        """An animation through the ages and back, as the bytes of a GIF file."""
+        return animate(self._tiles(whole=whole, original=False))
+
+    def save(
+        self, path: str | os.PathLike[str], *, whole: bool = False, original: bool = True
+    ) -> None:
+        """Writes the animation when `path` ends in `.gif`, else the strip.
+
+        Raises:
+            ImageWriteError: If the format is unknown or the file cannot be written.
+        """
+        if Path(path).suffix.lower() == ".gif":
+            _write_whole(Path(path), self.animation(whole=whole))
+            return
+        pixels = np.asarray(self.strip(whole=whole, original=original))
+        write_photo(path, Photo(pixels, None, "PNG", self.photo.name), pixels)
+
+    def _tiles(self, *, whole: bool, original: bool) -> list[Image.Image]:
+        height, width = self.photo.pixels.shape[:2]
+        boxes = [patch.face.box for patch in self.patches]
+        window = (0, 0, width, height) if whole else portrait_window(boxes, width, height)
+        tiles = [make_tile(self.photo.pixels, window, "photo")] if original else []
+        for index, age in enumerate(self.ages):
+            tiles.append(make_tile(self.pixels(index), window, f"{age:g}"))
+        return tiles
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    """Writes a file that is there whole or not at all."""
+    check_output_path(path)
+    temporary = path.with_name(f".reage-{secrets.token_hex(8)}.tmp")
+    try:
+        temporary.write_bytes(content)
+        temporary.replace(path)
+    except OSError as error:
+        raise ImageWriteError(
+            path, f"cannot be written ({error.strerror})", "name another file or folder"
+        ) from error
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+import reage
+from reage.cli import age
+from reage.cli.app import main
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"reage {reage.__version__}\n"
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["-h"], []])
+def test_help_lists_the_commands(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(arguments) == 0
+    out = capsys.readouterr().out
+    assert "age" in out
+    assert "sweep" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["agee"], "No such command 'agee'"),
+        (["age", "photo.jpg"], "Missing option '--to'"),
+        (["age", "--to", "70"], "Missing argument 'IN"),
+        (["age", "photo.jpg", "--to", "70", "--colour"], "No such option: --colour"),
+        (["age", "photo.jpg", "--to", "70", "--threads", "few"], "Invalid value for '--threads'"),
+    ],
+)
+def test_wrong_usage_is_one_sentence_and_exits_with_2(
+    arguments: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("reage: ")
+    assert captured.err.count("\n") == 1
+    assert words in captured.err
+    assert captured.err.rstrip().endswith("--help.")
+
+
+def test_interrupt_exits_with_130_and_says_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(age, "parse_faces", interrupted)
+    assert main(["age", "photo.jpg", "--to", "70"]) == 130
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_help_loads_nothing_heavy() -> None:
+    code = (
+        "import sys; from reage.cli.app import main; main(['age', '--help']);"
+        "heavy = {'numpy', 'cv2', 'onnxruntime', 'PIL', 'tensorflow', 'keras'};"
+        "sys.exit(repr(heavy & set(sys.modules)) if heavy & set(sys.modules) else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
