@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import sys
 from collections.abc import Sequence
 from typing import Annotated
@@ -12,6 +10,7 @@ import typer
 
 from reage import __version__
 from reage.cli.age import age_command
+from reage.cli.data import data_app
 from reage.cli.export import export_command
 from reage.cli.sweep import sweep_command
 from reage.cli.train import train_command
@@ -28,8 +27,7 @@ app = typer.Typer(
 )
 app.command("age")(age_command)
 app.command("sweep")(sweep_command)
-if importlib.util.find_spec("reage.cli.data") is not None:
-    app.add_typer(importlib.import_module("reage.cli.data").data_app, name="data")
+app.add_typer(data_app, name="data")
 app.command("train")(train_command)
 app.command("export")(export_command)
 

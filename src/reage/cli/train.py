@@ -21,9 +21,9 @@ def train_command(
             help="One phase, or both in order; and a TOML file of overrides.",
         ),
     ] = None,
-    data: Annotated[
-        Path, typer.Option(help="Folder made by `reage data prepare`.")
-    ] = Path("prepared"),
+    data: Annotated[Path, typer.Option(help="Folder made by `reage data prepare`.")] = Path(
+        "prepared"
+    ),
     run: Annotated[Path, typer.Option(help="Folder of the run.")] = Path("runs/reage"),
     settings: Annotated[
         list[str] | None,

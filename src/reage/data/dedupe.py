@@ -21,9 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from reage.data.folder import DECODE_ERRORS, undecodable
 from reage.data.tfrecords import FaceRecord
 from reage.data.utkface import Skipped
+from reage.errors import ImageReadError
 
 HASH_BITS: Final = 64
 NEAR_BITS: Final = 10
@@ -62,8 +62,10 @@ def fingerprint(encoded: bytes) -> Fingerprint:
             # A JPEG decodes several times faster to half size, and twice the thumbnail is plenty.
             image.draft("L", (2 * THUMBNAIL_SIZE, 2 * THUMBNAIL_SIZE))
             gray = np.asarray(image.convert("L"))
-    except DECODE_ERRORS as error:
-        raise undecodable() from error
+    except (OSError, SyntaxError, ValueError) as error:
+        raise ImageReadError(
+            "<bytes>", "is damaged or cut short", "copy or download it again"
+        ) from error
     size = (THUMBNAIL_SIZE, THUMBNAIL_SIZE)
     thumbnail = cv2.resize(gray, size, interpolation=cv2.INTER_AREA)
     spectrum = cv2.dct(thumbnail.astype(np.float32))[:_HASH_SIZE, :_HASH_SIZE]

@@ -10,19 +10,20 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image
 
 from reage.ages import MAX_AGE, MIN_AGE
 from reage.data.tfrecords import UNKNOWN, FaceRecord
-from reage.data.utkface import ETHNICITIES, SEXES, Skipped, is_image_name
+from reage.data.utkface import ETHNICITIES, SEXES, Skipped, is_image_name, load
 from reage.errors import DataError, ImageReadError
+from reage.images import read_photo
+from reage.images.quiet import quiet_pillow
 
 IMAGE_SIZE: Final = 200
 JPEG_QUALITY: Final = 95
 # A face crop further from square than this is a whole photo, and squeezing it would distort faces.
 MAX_ASPECT: Final = 1.25
-# What Pillow raises for files that are no image, damaged, truncated or far too large.
-DECODE_ERRORS: Final = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
+_ORIENTATION: Final = 0x0112
 
 
 def read_age_folders(path: Path) -> Iterator[FaceRecord | Skipped]:
@@ -51,14 +52,16 @@ def read_csv(path: Path) -> Iterator[FaceRecord | Skipped]:
             file twice.
     """
     try:
-        rows = list(csv.DictReader(io.StringIO(path.read_text("utf-8-sig"), newline="")))
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(path, "is not a CSV file in UTF-8", "save it as CSV, UTF-8") from error
-    columns = [column.strip().lower() for column in rows[0] if column] if rows else []
+        reader = csv.DictReader(io.StringIO(path.read_text("utf-8-sig"), newline=""))
+        rows = list(reader)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(path, "cannot be read as CSV in UTF-8", "save it as CSV, UTF-8") from error
+    columns = [column.strip().lower() for column in reader.fieldnames or () if column]
     for column in ("file", "age"):
-        if rows and column not in columns:
+        if column not in columns:
             raise DataError(
-                path, f"has no column `{column}`",
+                path,
+                f"has no column `{column}`",
                 "give it the header file,age or file,age,sex,ethnicity",
             )
     seen: set[str] = set()
@@ -78,10 +81,10 @@ def _labelled(name: str, path: Path, cells: Mapping[str, str]) -> FaceRecord | S
         ethnicity = _choice(cells.get("ethnicity", ""), ETHNICITIES)
     except ValueError as error:
         return Skipped(name, "unlabelled", str(error))
-    try:
-        return FaceRecord(name, path.read_bytes(), age, sex, ethnicity)
-    except OSError as error:
-        return Skipped(name, "unreadable", error.strerror or "the file cannot be read")
+    image = load(path)
+    if isinstance(image, str):
+        return Skipped(name, "unreadable", image)
+    return FaceRecord(name, image, age, sex, ethnicity)
 
 
 def _is_number(text: str) -> bool:
@@ -125,7 +128,8 @@ def align_face(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     height, width = image.shape[:2]
     if max(height, width) > MAX_ASPECT * min(height, width):
         raise ImageReadError(
-            "image", f"its {width}x{height} pixels are too far from square for a face crop",
+            "image",
+            f"its {width}x{height} pixels are too far from square for a face crop",
             "crop it to the face",
         )
     return image
@@ -135,32 +139,27 @@ def normalize_image(encoded: bytes) -> bytes:
     """Returns a 200x200 upright RGB or grey JPEG; one that is that already is returned untouched.
 
     Raises:
-        ImageReadError: If it cannot be decoded to the end, or is no square-ish face crop.
+        ImageReadError: If it is damaged, or no square-ish face crop.
+        MissingExtraError: If it is a HEIC picture and pillow-heif is not installed.
     """
-    try:
-        with Image.open(io.BytesIO(encoded)) as image:
-            if _is_normal(image):
-                return encoded
-            upright = ImageOps.exif_transpose(image).convert("RGB")
-    except DECODE_ERRORS as error:
-        raise undecodable() from error
-    face = Image.fromarray(align_face(np.asarray(upright)))
+    if _is_normal(encoded):
+        return encoded
+    face = Image.fromarray(align_face(read_photo(encoded).pixels))
     out = io.BytesIO()
     resized = face.resize((IMAGE_SIZE, IMAGE_SIZE), Image.Resampling.LANCZOS)
     resized.save(out, "JPEG", quality=JPEG_QUALITY)
     return out.getvalue()
 
 
-def _is_normal(image: Image.Image) -> bool:
-    upright = image.getexif().get(0x0112, 1) == 1
-    return (
-        image.format == "JPEG"
-        and image.mode in ("RGB", "L")
-        and image.size == (IMAGE_SIZE, IMAGE_SIZE)
-        and upright
-    )
-
-
-def undecodable() -> ImageReadError:
-    """The error for image bytes that no decoder reads to the end."""
-    return ImageReadError("image", "it is no image or is damaged", "replace it")
+def _is_normal(encoded: bytes) -> bool:
+    """Whether the header of an image promises what `normalize_image` returns."""
+    try:
+        with quiet_pillow(), Image.open(io.BytesIO(encoded), formats=("JPEG",)) as image:
+            return (
+                image.format == "JPEG"
+                and image.mode in ("RGB", "L")
+                and image.size == (IMAGE_SIZE, IMAGE_SIZE)
+                and image.getexif().get(_ORIENTATION, 1) == 1
+            )
+    except Exception:  # Pillow's parsers fail in many ways; the careful reader says which
+        return False

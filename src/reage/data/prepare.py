@@ -17,7 +17,7 @@ from reage.ages import AGE_GROUPS
 from reage.data.dedupe import HASH_BITS, NEAR_BITS, NEAR_CORRELATION
 from reage.data.select import Selection, Track, select, silent
 from reage.data.splits import SPLITS, shuffle_key
-from reage.data.tfrecords import import_tensorflow, write_split
+from reage.data.tfrecords import require_extra, write_split
 from reage.data.utkface import Skipped
 from reage.errors import DataError
 
@@ -63,8 +63,8 @@ def prepare(
         DataError: If the source cannot be read or holds no usable face, or the output exists.
         MissingExtraError: If tensorflow is not installed.
     """
-    import_tensorflow()
-    _check_output(output, force)
+    require_extra("tensorflow")
+    _check_output(source, output)
     selection = select(source, seed=seed, track=track)
     manifest = _manifest(selection)
     dataset = _describe(source, selection, manifest, seed)
@@ -126,14 +126,16 @@ def _occupied(output: Path) -> DataError:
     )
 
 
-def _check_output(output: Path, force: bool) -> None:
-    """Fails early, and never lets --force remove a folder that is no prepared data set."""
+def _check_output(source: Path, output: Path) -> None:
+    """Fails early, and never lets --force remove the source or what is no prepared data set."""
+    if source.resolve().is_relative_to(output.resolve()):
+        raise DataError(output, "holds the source itself", "choose another folder with -o")
+    if output.is_symlink():
+        raise DataError(output, "is a link", "give the folder that it points to")
     if _is_occupied(output) and not (output / DATASET_FILE).is_file():
         raise DataError(
             output, "exists and is no prepared data set", "choose another folder with -o"
         )
-    if output.is_symlink() and force:
-        raise DataError(output, "is a link", "give the folder that it points to")
 
 
 def _manifest(selection: Selection) -> str:

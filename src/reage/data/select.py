@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -18,7 +17,7 @@ from reage.data.folder import (
 from reage.data.splits import assign_splits
 from reage.data.tfrecords import FaceRecord
 from reage.data.utkface import Skipped, is_image_name, read_archive, read_folder
-from reage.errors import DataError, ImageReadError
+from reage.errors import DataError, ImageReadError, MissingExtraError
 
 T = TypeVar("T")
 
@@ -85,10 +84,9 @@ def select(source: Path, *, seed: int = 0, track: Track = silent) -> Selection:
     Raises:
         DataError: If the source cannot be read or no face of it is usable.
     """
-    found = list(track(read_source(source), "Reading", None))
-    # Decoding releases the interpreter lock, so threads use every core.
-    with ThreadPoolExecutor() as pool:
-        checked = list(track(pool.map(_check, found), "Checking", len(found)))
+    found = _unique(source, track(read_source(source), "Reading", None))
+    # Threads would be slower: for small images, more time goes to Python than to decoding.
+    checked = list(track(map(_check, found), "Checking", len(found)))
     skipped = {item.file: item for item in checked if isinstance(item, Skipped)}
     pairs = [item for item in checked if not isinstance(item, Skipped)]
     pairs.sort(key=lambda pair: pair[0].file)
@@ -105,6 +103,19 @@ def select(source: Path, *, seed: int = 0, track: Track = silent) -> Selection:
     return Selection(faces, splits, tuple(left_out), labelled)
 
 
+def _unique(source: Path, items: Iterable[FaceRecord | Skipped]) -> list[FaceRecord | Skipped]:
+    """Joins what a folder holds twice, as copies of UTKFace often do.
+
+    Raises:
+        DataError: If two different files have the same name.
+    """
+    found: dict[str, FaceRecord | Skipped] = {}
+    for item in items:
+        if found.setdefault(item.file, item) != item:
+            raise DataError(source, f"holds two different files {item.file}", "remove one of them")
+    return list(found.values())
+
+
 def _check(item: FaceRecord | Skipped) -> tuple[FaceRecord, Fingerprint] | Skipped:
     """Brings an image to the form that is stored, and hashes it."""
     if isinstance(item, Skipped):
@@ -112,7 +123,7 @@ def _check(item: FaceRecord | Skipped) -> tuple[FaceRecord, Fingerprint] | Skipp
     try:
         image = normalize_image(item.image)
         return replace(item, image=image), fingerprint(image)
-    except ImageReadError as error:
+    except (ImageReadError, MissingExtraError) as error:
         return Skipped(item.file, "unreadable", error.reason)
 
 

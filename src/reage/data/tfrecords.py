@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -39,21 +40,30 @@ class FaceRecord:
         return int(group_index(self.age))
 
 
+def require_extra(name: str) -> None:
+    """Checks, without importing it, for a module of the optional dependencies for training.
+
+    Raises:
+        MissingExtraError: If it is not installed.
+    """
+    if importlib.util.find_spec(name) is None:
+        raise MissingExtraError(
+            name,
+            "is needed for this command and is not installed",
+            "run `pip install 'reage[train]'`",
+        )
+
+
 def import_tensorflow() -> Any:
     """Returns the tensorflow module.
 
     Raises:
         MissingExtraError: If it is not installed.
     """
+    require_extra("tensorflow")
     # Chatter of the native libraries would tear the progress bars; set only where unset.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    try:
-        return importlib.import_module("tensorflow")
-    except ModuleNotFoundError as error:
-        raise MissingExtraError(
-            "tensorflow", "is needed for this command and is not installed",
-            "run pip install 'reage[train]'",
-        ) from error
+    return importlib.import_module("tensorflow")
 
 
 def shard_names(split: str, shards: int) -> list[str]:
@@ -86,7 +96,8 @@ def write_split(
             writer.close()
     except (OSError, tf.errors.OpError) as error:
         raise DataError(
-            folder, f"the records of the {split} split cannot be written ({error})",
+            folder,
+            f"the records of the {split} split cannot be written ({error})",
             "check the free space and the permissions of the folder",
         ) from error
     return paths
@@ -124,8 +135,12 @@ def parse_example(serialized: Any) -> dict[str, Any]:
     tf = import_tensorflow()
     text, integer = tf.io.FixedLenFeature([], tf.string), tf.io.FixedLenFeature([], tf.int64)
     features = {
-        "image": text, "age": integer, "group": integer,
-        "sex": integer, "ethnicity": integer, "file": text,
+        "image": text,
+        "age": integer,
+        "group": integer,
+        "sex": integer,
+        "ethnicity": integer,
+        "file": text,
     }
     parsed: dict[str, Any] = tf.io.parse_single_example(serialized, features)
     return parsed
@@ -141,10 +156,11 @@ def read_records(path: Path) -> Iterator[FaceRecord]:
     if not path.is_file():
         raise DataError(path, "there is no such file", "run `reage data prepare` first")
     tf = import_tensorflow()
+    decode_error = importlib.import_module("google.protobuf.message").DecodeError
     try:
         for serialized in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
             yield _deserialize(tf.train.Example.FromString(serialized).features.feature)
-    except (tf.errors.OpError, ValueError, LookupError) as error:
+    except (tf.errors.OpError, decode_error, ValueError) as error:
         raise DataError(
             path, "is damaged or holds no face records", "run `reage data prepare --force` again"
         ) from error

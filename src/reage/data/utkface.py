@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import lzma
 import tarfile
 import zlib
 from collections.abc import Iterator
@@ -13,7 +14,9 @@ from reage.ages import MAX_AGE, MIN_AGE
 from reage.data.tfrecords import FaceRecord
 from reage.errors import DataError
 
-IMAGE_SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff"})
+IMAGE_SUFFIXES: Final = frozenset(
+    {".jpg", ".jpeg", ".png", ".webp", ".avif", ".heic", ".heif", ".bmp", ".tif", ".tiff"}
+)
 SEXES: Final = ("male", "female")
 ETHNICITIES: Final = ("White", "Black", "Asian", "Indian", "other")
 
@@ -75,20 +78,28 @@ def read_archive(path: Path) -> Iterator[FaceRecord | Skipped]:
         DataError: If it is not a tar archive or ends too early.
     """
     try:
-        with tarfile.open(path) as archive:
-            for member in archive:
-                stream = archive.extractfile(member) if is_image_name(member.name) else None
-                if stream is not None:
-                    yield labelled(member.name, stream.read())
-            _check_end(archive)
-    except tarfile.ReadError as error:
-        if "unexpected end" in str(error):
-            raise _truncated(path) from error
+        archive = tarfile.open(path)  # noqa: SIM115 - closed below, apart from other errors
+    except PermissionError as error:
+        raise DataError(path, "may not be read", "check its permissions") from error
+    except (tarfile.TarError, EOFError, OSError, zlib.error, lzma.LZMAError) as error:
         raise DataError(
             path, "is not a tar archive", "give UTKFace.tar.gz, a folder or a CSV file"
         ) from error
-    except (EOFError, OSError, zlib.error) as error:
-        raise _truncated(path) from error
+    with archive:
+        try:
+            yield from _read_members(archive)
+        except (tarfile.TarError, EOFError, OSError, zlib.error, lzma.LZMAError) as error:
+            raise DataError(
+                path, "is truncated or damaged", "download the archive again"
+            ) from error
+
+
+def _read_members(archive: tarfile.TarFile) -> Iterator[FaceRecord | Skipped]:
+    for member in archive:
+        stream = archive.extractfile(member) if is_image_name(member.name) else None
+        if stream is not None:
+            yield labelled(member.name, stream.read())
+    _check_end(archive)
 
 
 def _check_end(archive: tarfile.TarFile) -> None:
@@ -99,12 +110,20 @@ def _check_end(archive: tarfile.TarFile) -> None:
         raise EOFError("no end-of-archive block")
 
 
-def _truncated(path: Path) -> DataError:
-    return DataError(path, "is truncated or damaged", "download the archive again")
-
-
 def read_folder(path: Path) -> Iterator[FaceRecord | Skipped]:
     """Reads the images of an extracted UTKFace folder and its subfolders, sorted by path."""
     for file in sorted(path.rglob("*")):
         if is_image_name(file.name) and file.is_file():
-            yield labelled(file.name, file.read_bytes())
+            image = load(file)
+            if isinstance(image, str):
+                yield Skipped(file.name, "unreadable", image)
+            else:
+                yield labelled(file.name, image)
+
+
+def load(path: Path) -> bytes | str:
+    """The bytes of a file, or why it cannot be read, a clause without a full stop."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        return f"the file cannot be read ({error.strerror})"

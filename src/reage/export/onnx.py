@@ -102,7 +102,7 @@ def _convert(model: Any, outputs: list[str], path: Path, metadata: Mapping[str, 
         for tensor in model.inputs
     ]
 
-    @tf.function(input_signature=signature)  # type: ignore[misc]
+    @tf.function(input_signature=signature)  # type: ignore[untyped-decorator]
     def call(*inputs: Any) -> dict[str, Any]:
         results = model(list(inputs) if len(inputs) > 1 else inputs[0], training=False)
         results = results if isinstance(results, list) else [results]

@@ -77,7 +77,9 @@ def build_decoder(size: GeneratorSize) -> Any:
     not the fine layers' work.
     """
     features = [
-        keras.Input((resolution, resolution, size.channels[resolution]), name=f"features_{resolution}")
+        keras.Input(
+            (resolution, resolution, size.channels[resolution]), name=f"features_{resolution}"
+        )
         for resolution in size.resolutions
     ]
     age_code = keras.Input((NUM_GROUPS,), name="age_code")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import tomllib
-
 import typing
 from dataclasses import dataclass, field
 from pathlib import Path

@@ -176,9 +176,7 @@ class FaceAgingGAN(keras.Model):  # type: ignore[misc]
         self_share = ops.maximum(ops.sum(is_self), 1.0)
         delta = first["delta"]
         change = losses.mean_absolute_difference(delta, ops.zeros_like(delta))
-        adversarial = losses.adversarial_loss(
-            losses.conditional_logits(judged, target), real=True
-        )
+        adversarial = losses.adversarial_loss(losses.conditional_logits(judged, target), real=True)
         return {
             "adversarial": ops.mean(adversarial),
             "patch": ops.mean(losses.adversarial_loss(judged["patch_logits"], real=True)),

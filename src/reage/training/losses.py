@@ -1,4 +1,4 @@
-"""Losses as pure functions of tensors; each returns one value per image unless it says otherwise."""
+"""Losses as pure functions of tensors; each returns one value per image unless told otherwise."""
 
 from __future__ import annotations
 

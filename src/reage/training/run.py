@@ -1,14 +1,16 @@
 """Training runs: the age critic first, then the generator, stage by stage, in a run folder.
 
-    RUN/config.json
-    RUN/critic/        state.npz  critic.npz  report.json  ascent.jpg  log.csv  tensorboard/
-    RUN/generator/     stage_0_064/{state.npz, log.csv, samples/, tensorboard/}
+RUN/config.json
+RUN/critic/        state.npz  critic.npz  report.json  ascent.jpg  log.csv  tensorboard/
+RUN/generator/     stage_0_064/{state.npz, log.csv, samples/, tensorboard/}
 """
 
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +48,9 @@ def start_run(run: Path, config: TrainConfig, *, resume: bool) -> None:
             raise TrainingError(run, "already holds a run", "add --resume, or name another folder")
         if saved.read_text(encoding="utf-8") != text:
             raise TrainingError(
-                run, "was started with another configuration", f"see {saved}, or name another folder"
+                run,
+                "was started with another configuration",
+                f"see {saved}, or name another folder",
             )
     run.mkdir(parents=True, exist_ok=True)
     saved.write_text(text, encoding="utf-8")
@@ -151,7 +155,7 @@ def latest_generator(
     for index, stage in reversed(list(enumerate(config.stages))):
         path = _stage_folder(run, index, stage) / "state.npz"
         if path.exists():
-            return stage, lambda model: load_variables(path, {"average": model.variables})
+            return stage, partial(_load_average, path)
     return None
 
 
@@ -212,9 +216,7 @@ def _build_gan(config: TrainConfig, stage: StageConfig, critic: Any, targets: An
     gan = FaceAgingGAN(
         generator=build_generator(size),
         average=build_generator(size),
-        discriminator=build_discriminator(
-            discriminator_size(stage.image_size, width=config.width)
-        ),
+        discriminator=build_discriminator(discriminator_size(stage.image_size, width=config.width)),
         critic=critic,
         critic_targets=targets,
         weights=stage.weights,
@@ -269,7 +271,7 @@ def _fit(
         initial_epoch=done // log_every,
         epochs=-(-settings.steps // log_every),
         steps_per_epoch=log_every,
-        verbose="auto",
+        verbose="auto" if sys.stderr.isatty() else 2,
         shuffle=False,
         callbacks=[
             *callbacks,
@@ -279,6 +281,10 @@ def _fit(
             Checkpoint(path, state, config.checkpoint_minutes),
         ],
     )
+
+
+def _load_average(path: Path, model: Any) -> None:
+    load_variables(path, {"average": model.variables})
 
 
 def _stage_folder(run: Path, index: int, stage: StageConfig) -> Path:
