@@ -51,3 +51,15 @@ def write_archive(path: Path, files: Mapping[str, bytes], mode: str = "w:gz") ->
             member.size = len(data)
             archive.addfile(member, io.BytesIO(data))
     return path
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+# What the prepared test set holds beside its different faces.
+FILES = 40
+UNLABELLED = "39_1_20170116174525125.jpg.chip.jpg"
+DAMAGED = utk_name(25, 901)
+TWIN = utk_name(25, 905)
+CONFLICTS = (utk_name(50, 910), utk_name(60, 911))

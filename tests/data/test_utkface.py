@@ -30,6 +30,7 @@ def test_labels_from_a_name(name: str, labels: tuple[int, int, int]) -> None:
     [
         ("39_1_20170116174525125.jpg.chip.jpg", "3 of the 4 fields"),
         ("holiday.jpg", "1 of the 4 fields"),
+        ("img_2017_01_02_03.jpg", "not of the form age_sex_ethnicity_time"),
         ("117_0_0_1.jpg", "the age 117 lies outside 0 to 116"),
         ("-1_0_0_1.jpg", "not a number"),
         ("x_0_0_1.jpg", "not a number"),

@@ -91,7 +91,7 @@ def select(source: Path, *, seed: int = 0, track: Track = silent) -> Selection:
     pairs = [item for item in checked if not isinstance(item, Skipped)]
     pairs.sort(key=lambda pair: pair[0].file)
     if not pairs:
-        raise DataError(source, _no_face(skipped), "see the supported layouts in --help")
+        raise DataError(source, _no_face(skipped), "see the layouts in `reage data prepare --help`")
     records = [record for record, _ in pairs]
     fingerprints = [print_ for _, print_ in pairs]
     dropped = drop_duplicates(records, fingerprints)

@@ -43,7 +43,9 @@ def parse_name(name: str) -> tuple[int, int, int]:
         ValueError: If a field is missing or out of range; the message is the reason as a clause.
     """
     fields = PurePosixPath(name).name.split(".")[0].split("_")
-    if len(fields) != 4:
+    if len(fields) > 4:
+        raise ValueError("the name is not of the form age_sex_ethnicity_time")
+    if len(fields) < 4:
         raise ValueError(f"the name has {len(fields)} of the 4 fields age_sex_ethnicity_time")
     if not all(field.isascii() and field.isdigit() for field in fields[:3]):
         raise ValueError("the age, sex or ethnicity in the name is not a number")

@@ -1,0 +1,40 @@
+"""Copy an exported generator into the package and record it in the weights' card.
+
+    python benchmarks/package_weights.py RUN/export src/reage/weights
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from pathlib import Path
+
+PURPOSES = {
+    "generator_encoder.onnx": "Turns an aligned face into feature maps",
+    "generator_decoder.onnx": "Turns feature maps and an age code into a delta",
+}
+INPUTS = {
+    "generator_encoder.onnx": "image: float32 (N, S, S, 3), RGB in [-1, 1], aligned to template",
+    "generator_decoder.onnx": "the encoder's outputs by name, and age_code: float32 (N, 14)",
+}
+
+
+def main(source: Path, target: Path) -> None:
+    card_path = target / "weights.json"
+    card = json.loads(card_path.read_text(encoding="utf-8"))
+    for name, purpose in PURPOSES.items():
+        data = (source / name).read_bytes()
+        (target / name).write_bytes(data)
+        card[name] = {
+            "sha256": hashlib.sha256(data).hexdigest(),
+            "licence": "Non-commercial research use, as its training data UTKFace",
+            "origin": "Trained with reage on the training split of UTKFace",
+            "purpose": purpose,
+            "input": INPUTS[name],
+        }
+    card_path.write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))
