@@ -1,6 +1,6 @@
 """Copy an exported generator into the package and record it in the weights' card.
 
-    python benchmarks/package_weights.py RUN/export src/reage/weights
+python benchmarks/package_weights.py RUN/export src/reage/weights
 """
 
 from __future__ import annotations
