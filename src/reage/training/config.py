@@ -23,6 +23,7 @@ class CriticConfig:
         image_size: Side of its input, pixels.
         epsilon: Radius of the perturbation it is trained against, L2, images in [-1, 1].
         epsilon_ramp: Share of the steps over which the radius grows from 0.
+        clean_share: Share of each batch that is not perturbed.
         label_sigma: Width of its soft ordinal labels, in groups.
         power: Sampling of age groups; see `Sampling.power`.
     """
@@ -33,6 +34,7 @@ class CriticConfig:
     learning_rate: float = 1e-3
     epsilon: float = 3.0
     epsilon_ramp: float = 0.3
+    clean_share: float = 0.5
     label_sigma: float = 0.8
     power: float = 0.6
     ema_decay: float = 0.998
@@ -45,14 +47,14 @@ class StageConfig:
     Attributes:
         image_size: Side of the images, pixels.
         steps: Length of the stage, in steps of one batch.
-        critic_only_steps: Steps before discriminator and adversarial terms take part.
+        realism: Whether the discriminator takes part; without it the critic teaches alone.
         weights: Weights of the loss terms.
     """
 
     image_size: int = 64
     batch_size: int = 16
     steps: int = 10000
-    critic_only_steps: int = 1000
+    realism: bool = True
     generator_learning_rate: float = 2e-4
     discriminator_learning_rate: float = 4e-4
     r1_interval: int = 16

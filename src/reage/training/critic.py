@@ -28,6 +28,7 @@ class AgeCriticTrainer(keras.Model):  # type: ignore[misc]
         average: A second copy of it that receives the exponential moving average.
         epsilon: Radius of the perturbation, L2 over a whole image in [-1, 1].
         epsilon_ramp_steps: Steps over which the radius grows from 0.
+        clean_share: Share of each batch that is left unperturbed; it keeps the critic accurate.
         label_sigma: Width of the soft ordinal labels, in groups.
         ema_decay: Decay of the moving average.
         seed: Seed of augmentation and random starts.
@@ -40,6 +41,7 @@ class AgeCriticTrainer(keras.Model):  # type: ignore[misc]
         *,
         epsilon: float,
         epsilon_ramp_steps: int,
+        clean_share: float,
         label_sigma: float,
         ema_decay: float,
         seed: int,
@@ -48,6 +50,7 @@ class AgeCriticTrainer(keras.Model):  # type: ignore[misc]
         self.critic, self.average = critic, average
         self.age_path = keras.Model(critic.inputs, critic.output["age_logits"])
         self.epsilon, self.epsilon_ramp_steps = epsilon, epsilon_ramp_steps
+        self.clean_share = clean_share
         self.label_sigma, self.ema_decay = label_sigma, ema_decay
         self.random = keras.random.SeedGenerator(seed)
         self.steps = keras.Variable(0, dtype="int64", trainable=False, name="steps")
@@ -69,14 +72,16 @@ class AgeCriticTrainer(keras.Model):  # type: ignore[misc]
         }
 
     def train_step(self, batch: dict[str, Any]) -> dict[str, Any]:
-        """One step on the worst perturbation found; see `training_batch` for the batch."""
+        """One step on clean and on perturbed faces; see `training_batch` for the batch."""
         images = augment(batch["image"], self.random)
         labels = soft_ordinal_labels(batch["source_group"], self.label_sigma)
-        perturbed = self._perturb(images, labels)
+        clean = round(images.shape[0] * self.clean_share)
+        worst = self._perturb(images[clean:], labels[clean:])
+        shown = ops.concatenate([images[:clean], worst])
         variables = self.age_path.trainable_variables
 
         def loss() -> tuple[Any, Any]:
-            logits = self.age_path(perturbed, training=True)
+            logits = self.age_path(shown, training=True)
             return ops.mean(cross_entropy(labels, logits)), logits
 
         value, logits, gradients = value_and_gradients(loss, variables)

@@ -46,16 +46,8 @@ class LossWeights:
     r1: float = 0.1
 
 
-GENERATOR_TERMS = (
-    "adversarial",
-    "patch",
-    "critic",
-    "cycle",
-    "identity",
-    "self",
-    "delta",
-    "chroma",
-)
+CRITIC_TERMS = ("critic", "cycle", "identity", "self", "delta", "chroma")
+REALISM_TERMS = ("adversarial", "patch")
 DISCRIMINATOR_TERMS = ("real", "fake", "wrong_age", "patch_real", "patch_fake", "age", "r1")
 
 
@@ -70,8 +62,8 @@ class FaceAgingGAN(keras.Model):  # type: ignore[misc]
         critic_targets: (14, 14) the critic's mean prediction on real faces of each group.
         weights: See `LossWeights`.
         label_sigma: Width of the soft ordinal labels of the age head, in groups.
-        realism_start: First step at which discriminator and adversarial terms take part; before
-            it the critic alone teaches the generator what age is.
+        realism: Whether the discriminator and its terms take part; without them the critic alone
+            teaches the generator what age is, which it learns faster.
         r1_interval: The R1 penalty is taken every so many steps, scaled up accordingly.
         ema_decay: Decay of the generator's moving average.
         augment_strength: Strength of the differentiable augmentation.
@@ -88,7 +80,7 @@ class FaceAgingGAN(keras.Model):  # type: ignore[misc]
         critic_targets: Any,
         weights: LossWeights,
         label_sigma: float = 0.8,
-        realism_start: int = 0,
+        realism: bool = True,
         r1_interval: int = 16,
         ema_decay: float = 0.999,
         augment_strength: float = 1.0,
@@ -100,12 +92,13 @@ class FaceAgingGAN(keras.Model):  # type: ignore[misc]
         self.critic.trainable = False
         self.critic_targets = ops.convert_to_tensor(critic_targets, "float32")
         self.loss_weights_ = weights
-        self.label_sigma, self.realism_start = label_sigma, realism_start
+        self.label_sigma, self.realism = label_sigma, realism
         self.r1_interval, self.ema_decay = r1_interval, ema_decay
         self.augment_strength = augment_strength
         self.random = keras.random.SeedGenerator(seed)
         self.steps = keras.Variable(0, dtype="int64", trainable=False, name="steps")
-        names = [f"g_{term}" for term in GENERATOR_TERMS] + [f"d_{t}" for t in DISCRIMINATOR_TERMS]
+        names = [f"g_{term}" for term in (*CRITIC_TERMS, *(REALISM_TERMS if realism else ()))]
+        names += [f"d_{term}" for term in (DISCRIMINATOR_TERMS if realism else ())]
         self.trackers = {name: keras.metrics.Mean(name) for name in names}
 
     def compile(self, generator_optimizer: Any, discriminator_optimizer: Any) -> None:
@@ -136,16 +129,13 @@ class FaceAgingGAN(keras.Model):  # type: ignore[misc]
     def train_step(self, batch: dict[str, Any]) -> dict[str, Any]:
         """One generator step, then one discriminator step on the same faces and fakes."""
         fake, terms = self._generator_step(batch)
-        terms |= self._discriminator_step(batch, fake)
+        if self.realism:
+            terms |= self._discriminator_step(batch, fake)
         self.steps.assign_add(1)
         update_average(self.average, self.generator, self.ema_decay, self.steps)
         for name, value in terms.items():
             self.trackers[name].update_state(value)
         return {name: tracker.result() for name, tracker in self.trackers.items()}
-
-    def _realism(self) -> Any:
-        """1 from `realism_start` on, 0 before."""
-        return ops.cast(self.steps >= self.realism_start, "float32")
 
     def _generator_step(self, batch: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         variables = self.generator.trainable_variables
@@ -153,11 +143,7 @@ class FaceAgingGAN(keras.Model):  # type: ignore[misc]
         def loss() -> tuple[Any, Any]:
             first = self.generator([batch["image"], batch["target_code"]], training=True)
             terms = self._generator_terms(batch, first)
-            gate = {"adversarial": self._realism(), "patch": self._realism()}
-            total = sum(
-                getattr(self.loss_weights_, name) * gate.get(name, 1.0) * value
-                for name, value in terms.items()
-            )
+            total = sum(getattr(self.loss_weights_, name) * terms[name] for name in terms)
             return total, (ops.stop_gradient(first["image"]), terms)
 
         _, (fake, terms), gradients = value_and_gradients(loss, variables)
@@ -170,16 +156,12 @@ class FaceAgingGAN(keras.Model):  # type: ignore[misc]
         second = self.generator([first["image"], batch["source_code"]], training=True)
         with_code = first["code"]
         seen = augment(first["image"], self.random, strength=self.augment_strength)
-        judged = self.discriminator(seen, training=True)
         critic_logits = self.critic(self._for_critic(seen), training=False)["age_logits"]
         is_self = batch["is_self"]
         self_share = ops.maximum(ops.sum(is_self), 1.0)
         delta = first["delta"]
         change = losses.mean_absolute_difference(delta, ops.zeros_like(delta))
-        adversarial = losses.adversarial_loss(losses.conditional_logits(judged, target), real=True)
-        return {
-            "adversarial": ops.mean(adversarial),
-            "patch": ops.mean(losses.adversarial_loss(judged["patch_logits"], real=True)),
+        terms = {
             "critic": ops.mean(
                 losses.divergence(ops.matmul(target, self.critic_targets), critic_logits)
             ),
@@ -188,6 +170,15 @@ class FaceAgingGAN(keras.Model):  # type: ignore[misc]
             "self": ops.sum(change * is_self) / self_share,
             "delta": ops.mean(losses.delta_energy(delta)),
             "chroma": ops.mean(losses.chroma_energy(delta)),
+        }
+        return terms | self._realism_terms(seen, target) if self.realism else terms
+
+    def _realism_terms(self, seen: Any, target: Any) -> dict[str, Any]:
+        judged = self.discriminator(seen, training=True)
+        whole = losses.conditional_logits(judged, target)
+        return {
+            "adversarial": ops.mean(losses.adversarial_loss(whole, real=True)),
+            "patch": ops.mean(losses.adversarial_loss(judged["patch_logits"], real=True)),
         }
 
     def _discriminator_step(self, batch: dict[str, Any], fake: Any) -> dict[str, Any]:
@@ -206,7 +197,7 @@ class FaceAgingGAN(keras.Model):  # type: ignore[misc]
                 + weight.age * terms["age"]
                 + terms["r1"]
             )
-            return total * self._realism(), terms
+            return total, terms
 
         _, terms, gradients = value_and_gradients(loss, variables)
         self.discriminator_optimizer.apply(gradients, variables)
