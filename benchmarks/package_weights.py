@@ -13,10 +13,12 @@ from pathlib import Path
 PURPOSES = {
     "generator_encoder.onnx": "Turns an aligned face into feature maps",
     "generator_decoder.onnx": "Turns feature maps and an age code into a delta",
+    "age_estimator.onnx": "Tells how likely a face is of each age group",
 }
 INPUTS = {
     "generator_encoder.onnx": "image: float32 (N, S, S, 3), RGB in [-1, 1], aligned to template",
     "generator_decoder.onnx": "the encoder's outputs by name, and age_code: float32 (N, 14)",
+    "age_estimator.onnx": "image: float32 (N, 64, 64, 3), RGB in [-1, 1], aligned to template",
 }
 
 

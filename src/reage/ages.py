@@ -93,3 +93,18 @@ def soft_code(ages: ArrayLike) -> NDArray[np.float32]:
 def expected_age(probabilities: ArrayLike) -> NDArray[np.float64]:
     """The mean age in years, shape (...), of group probabilities, shape (..., 14)."""
     return np.asarray(np.asarray(probabilities, np.float64) @ np.asarray(GROUP_CENTERS))
+
+
+def age_quantile(probabilities: ArrayLike, share: float) -> NDArray[np.float64]:
+    """The age in years, shape (...), below which lies `share` of a distribution over the groups.
+
+    Args:
+        probabilities: Of the 14 groups, shape (..., 14), sums 1; even within each group.
+        share: 0..1; 0.5 gives the median.
+    """
+    values = np.asarray(probabilities, np.float64)
+    edges = np.append(_LOWS, MAX_AGE + 1.0)
+    rows = values.reshape(-1, NUM_GROUPS)
+    cumulative = np.concatenate([np.zeros((len(rows), 1)), np.cumsum(rows, axis=-1)], axis=-1)
+    years = [np.interp(share * row[-1], row, edges) for row in cumulative]
+    return np.asarray(years, np.float64).reshape(values.shape[:-1])

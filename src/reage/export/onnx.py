@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from reage.ages import AGE_GROUPS
 from reage.errors import ExportError, MissingExtraError
+from reage.export.half import store_half
 from reage.export.parity import max_difference
 from reage.faces.align import TEMPLATE
 
@@ -57,8 +58,8 @@ def export_onnx(
     feature_names = [tensor.name for tensor in decoder.inputs[:-1]]
     with tempfile.TemporaryDirectory(dir=folder, prefix=".export-") as temporary:
         paths = {name: Path(temporary) / name for name in (ENCODER, DECODER)}
-        _convert(encoder, feature_names, paths[ENCODER], metadata)
-        _convert(decoder, ["delta"], paths[DECODER], metadata)
+        convert(encoder, feature_names, paths[ENCODER], metadata)
+        convert(decoder, ["delta"], paths[DECODER], metadata)
         difference = max_difference(
             generator, paths[ENCODER].read_bytes(), paths[DECODER].read_bytes(), faces
         )
@@ -87,7 +88,18 @@ def export_metadata(generator: Any, *, training_data: str, licence: str) -> dict
     }
 
 
-def _convert(model: Any, outputs: list[str], path: Path, metadata: Mapping[str, str]) -> None:
+def convert(model: Any, outputs: list[str], path: Path, metadata: Mapping[str, str]) -> None:
+    """Writes a float32 Keras model as ONNX, its weights stored as float16.
+
+    Args:
+        model: A functional model.
+        outputs: Names for its outputs, in order.
+        path: The file to write.
+        metadata: Stored in the file.
+
+    Raises:
+        MissingExtraError: If tf2onnx is not installed.
+    """
     try:
         import onnx
         import tf2onnx
@@ -109,6 +121,7 @@ def _convert(model: Any, outputs: list[str], path: Path, metadata: Mapping[str, 
         return dict(zip(outputs, results, strict=True))
 
     proto, _ = tf2onnx.convert.from_function(call, input_signature=signature, opset=OPSET)
+    store_half(proto)
     onnx.helper.set_model_props(proto, dict(metadata))
     onnx.checker.check_model(proto)
     path.write_bytes(proto.SerializeToString())

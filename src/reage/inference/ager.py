@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -16,6 +17,7 @@ from reage.faces.blend import face_mask
 from reage.faces.finder import FaceFinder
 from reage.faces.types import Face
 from reage.images import Photo, PhotoSource, read_photo
+from reage.inference.estimator import AgeEstimate, AgeEstimator, interval
 from reage.inference.results import AgedPhoto, FacePatch
 from reage.inference.session import AgingModel, batches
 from reage.inference.sweep import Sweep
@@ -52,6 +54,7 @@ class FaceAger:
             UsageError: If `threads` is below 1.
             WeightsError: If a model file is missing, damaged or of another format.
         """
+        self._threads = threads
         self.model = _open_model(model, threads)
         self.finder = FaceFinder(threads=threads)
 
@@ -112,13 +115,49 @@ class FaceAger:
         limit = _face_limit(faces)
         found = read_photo(photo)
         patches = self._find(found, limit)
+        size = self.model.image_size
         # Encoded faces are large: those of a crowd are never held all at once.
         parts = [
-            change.deltas(self.model, _crops(found, patches[rows], self.model.image_size), targets)
+            change.deltas(self.model, _crops(found, _matrices(patches[rows]), size), targets)
             for rows in batches(len(patches))
         ]
         deltas = [np.concatenate(of_one_age) for of_one_age in zip(*parts, strict=True)]
         return Sweep(found, targets, patches, deltas)
+
+    def estimate(self, photo: PhotoSource, *, faces: FaceChoice = "all") -> tuple[AgeEstimate, ...]:
+        """Tells how old the people in a photo look; it is no proof of anybody's age.
+
+        Args:
+            photo: A path, the bytes of an image file, a PIL image, or a uint8 RGB array.
+            faces: Which faces.
+
+        Returns:
+            One estimate per face, largest face first.
+
+        Raises:
+            UsageError: If `faces` cannot be meant.
+            ImageReadError: If the photo cannot be read.
+            NoFaceError: If there is no face in it.
+            WeightsError: If the estimator is missing or damaged.
+        """
+        limit = _face_limit(faces)
+        found = read_photo(photo)
+        patches = self._find(found, limit)
+        size = self.estimator.image_size
+        estimates = []
+        for rows in batches(len(patches)):
+            matrices = [estimate_similarity(p.face.landmarks, size) for p in patches[rows]]
+            probabilities = self.estimator.probabilities(_crops(found, matrices, size))
+            for patch, row in zip(patches[rows], probabilities, strict=True):
+                estimates.append(
+                    AgeEstimate(patch.face, *interval(row, self.estimator.coverage), row)
+                )
+        return tuple(estimates)
+
+    @cached_property
+    def estimator(self) -> AgeEstimator:
+        """The age estimator that ships inside the package, opened on first use."""
+        return AgeEstimator.from_package(threads=self._threads)
 
     def _find(self, photo: Photo, limit: int | None) -> tuple[FacePatch, ...]:
         """Locates the faces of a photo, largest first, at most `limit`."""
@@ -185,7 +224,11 @@ def _patch(face: Face, size: int) -> FacePatch:
     return FacePatch(face, matrix, face_mask(face, matrix, size))
 
 
-def _crops(photo: Photo, patches: Sequence[FacePatch], size: int) -> NDArray[np.float32]:
-    """The faces' crops as the model reads them: float32 (N, S, S, 3), RGB in [-1, 1]."""
-    crops = np.stack([crop_face(photo.pixels, patch.matrix, size) for patch in patches])
+def _matrices(patches: Sequence[FacePatch]) -> list[NDArray[np.float64]]:
+    return [patch.matrix for patch in patches]
+
+
+def _crops(photo: Photo, matrices: Sequence[NDArray[np.float64]], size: int) -> NDArray[np.float32]:
+    """The faces' crops as the models read them: float32 (N, S, S, 3), RGB in [-1, 1]."""
+    crops = np.stack([crop_face(photo.pixels, matrix, size) for matrix in matrices])
     return crops.astype(np.float32) / np.float32(127.5) - np.float32(1.0)
