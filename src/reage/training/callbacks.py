@@ -46,6 +46,23 @@ class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
         self.last = time.monotonic()
 
 
+class StopAt(keras.callbacks.Callback):  # type: ignore[misc]
+    """Ends training at a step that need not be the end of an epoch, as after resuming amid one.
+
+    Args:
+        steps: The model's step count at which to stop.
+    """
+
+    def __init__(self, steps: int) -> None:
+        super().__init__()
+        self.stop_at = steps
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:  # noqa: ARG002
+        """Stops when the step is reached."""
+        if int(self.model.steps.numpy()) >= self.stop_at:
+            self.model.stop_training = True
+
+
 class SampleGrid(keras.callbacks.Callback):  # type: ignore[misc]
     """Paints held-out faces at several ages, by the averaged generator.
 

@@ -110,7 +110,7 @@ class AgeCriticTrainer(keras.Model):  # type: ignore[misc]
 
 
 def ascend(
-    critic: Any, images: Any, target_group: int, *, steps: int = 60, step_size: float = 0.5
+    critic: Any, images: Any, target_group: int, *, steps: int = 40, step_size: float = 0.25
 ) -> Any:
     """Changes the pixels themselves towards an age group by gradient ascent on the critic.
 

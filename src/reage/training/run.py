@@ -25,7 +25,7 @@ from reage.models.discriminator import build_discriminator
 from reage.models.generator import build_generator
 from reage.models.growth import grow
 from reage.models.presets import discriminator_size, generator_size
-from reage.training.callbacks import Checkpoint, SampleGrid, tile
+from reage.training.callbacks import Checkpoint, SampleGrid, StopAt, tile
 from reage.training.config import StageConfig, TrainConfig, as_dict, from_dict
 from reage.training.critic import AgeCriticTrainer, ascend
 from reage.training.gan import FaceAgingGAN
@@ -276,6 +276,7 @@ def _fit(
         shuffle=False,
         callbacks=[
             *callbacks,
+            StopAt(settings.steps),
             keras.callbacks.TerminateOnNaN(),
             keras.callbacks.CSVLogger(str(folder / "log.csv"), append=done > 0),
             keras.callbacks.TensorBoard(str(folder / "tensorboard"), write_graph=False),
