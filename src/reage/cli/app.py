@@ -15,6 +15,7 @@ from reage.cli.estimate import estimate_command
 from reage.cli.export import export_command
 from reage.cli.sweep import sweep_command
 from reage.cli.train import train_command
+from reage.cli.video import video_command
 from reage.errors import ReageError
 
 # Typer exports one of its usage errors but not the class that all of them share.
@@ -28,6 +29,7 @@ app = typer.Typer(
 )
 app.command("age")(age_command)
 app.command("sweep")(sweep_command)
+app.command("video")(video_command)
 app.command("estimate")(estimate_command)
 app.add_typer(data_app, name="data")
 app.command("train")(train_command)

@@ -28,6 +28,8 @@ _MIN_SECOND_DETECTION_SCORE: Final = 0.5
 _MIN_SECOND_MESH_SCORE: Final = 0.9
 _SECOND_LOOK_MARGIN: Final = 2.0
 _MIN_FACE_SIDE: Final = 16.0
+# A face that was there in the frame before needs no detector to vouch for it, only the mesh.
+_MIN_FOLLOW_SCORE: Final = 0.5
 _MAX_OVERLAP: Final = 0.4
 # Long sides, in pixels, to which a photo is scaled for the searches by tiles; with the black
 # margin around it the first is a single tile.
@@ -64,7 +66,7 @@ class FaceFinder:
         self._far = BlazeFace(load_weights("face_detection_back.onnx"), threads=threads)
         self._mesh = FaceMesh(load_weights("face_landmark.onnx"), threads=threads)
 
-    def find(self, pixels: NDArray[np.uint8]) -> list[Face]:
+    def find(self, pixels: NDArray[np.uint8], *, quick: bool = False) -> list[Face]:
         """Finds the faces of a photo.
 
         Unless a face is certain, the photo is searched lying on its sides and upside down too, and
@@ -72,16 +74,37 @@ class FaceFinder:
 
         Args:
             pixels: uint8 (H, W, 3), RGB.
+            quick: Search once, upright; for frames of a video, where the next is another chance.
 
         Returns:
             The faces, largest first; empty if there is none.
         """
+        if quick:
+            return sorted(self._search(pixels, 0, deep=False), key=_area, reverse=True)
         best: list[Face] = []
         for turns in _QUARTER_TURNS:
             best = max(best, self._search(pixels, turns, deep=False), key=evidence)
             if any(face.score >= _CERTAIN_SCORE for face in best):
                 break
         return sorted(best or self._search(pixels, 0, deep=True), key=_area, reverse=True)
+
+    def follow(self, pixels: NDArray[np.uint8], face: Face) -> Face | None:
+        """Finds a face of the frame before again in the next frame of a video.
+
+        Many times faster than `find`, and steadier, for no detector takes part.
+
+        Args:
+            pixels: uint8 (H, W, 3), RGB, the next frame.
+            face: The face as it was; it may have moved by a quarter of its size since.
+
+        Returns:
+            The face where it is now, its score the mesh's alone; None if it is gone.
+        """
+        mesh = self._mesh.follow(pixels, face)
+        if mesh.score < _MIN_FOLLOW_SCORE:
+            return None
+        found = mesh.to_face(pixels.shape[1], pixels.shape[0])
+        return found if (found.box[2:] - found.box[:2]).min() >= _MIN_FACE_SIDE else None
 
     def _search(self, pixels: NDArray[np.uint8], turns: int, *, deep: bool) -> list[Face]:
         view = np.ascontiguousarray(np.rot90(pixels, turns))

@@ -99,6 +99,17 @@ class FaceMesh:
             mesh = Mesh(again.points, min(mesh.score, again.score))
         return mesh
 
+    def follow(self, pixels: NDArray[np.uint8], face: Face) -> Mesh:
+        """Fits the mesh to a face where it was a moment ago, in the frame before of a video.
+
+        Args:
+            pixels: uint8 (H, W, 3), RGB.
+            face: The face as it was; it may have moved by a quarter of its size since.
+        """
+        outline = np.vstack([face.oval, face.landmarks]).astype(np.float64)
+        eyes = face.landmarks[:2].astype(np.float64)
+        return self._run(pixels, level_square(outline, eyes, CROP_MARGIN, self._side))
+
     def _run(self, pixels: NDArray[np.uint8], matrix: NDArray[np.float64]) -> Mesh:
         crop = crop_face(pixels, matrix, self._side)
         batch = crop[None].astype(np.float32) / np.float32(255)
@@ -148,9 +159,26 @@ def upright_square(points: NDArray[np.float64], margin: float, side: int) -> NDA
     Returns:
         float64 (2, 3), photo pixels -> crop pixels.
     """
-    right_eye, left_eye = eye_centers(points)
-    level = square_matrix(np.zeros(2), left_eye - right_eye, 1.0, 1)[:, :2]
+    return level_square(points, np.stack(eye_centers(points)), margin, side)
+
+
+def level_square(
+    points: NDArray[np.float64], eyes: NDArray[np.float64], margin: float, side: int
+) -> NDArray[np.float64]:
+    """The transform that crops around points so that two eyes lie level.
+
+    Args:
+        points: (N, 2), xy of what the square goes around, in pixels of the photo.
+        eyes: (2, 2), xy of the right and of the left eye.
+        margin: Side of the square, in sides of what it goes around.
+        side: Side of the crop in pixels.
+
+    Returns:
+        float64 (2, 3), photo pixels -> crop pixels.
+    """
+    right = eyes[1] - eyes[0]
+    level = square_matrix(np.zeros(2), right, 1.0, 1)[:, :2]
     turned = points @ level.T
     low, high = turned.min(axis=0), turned.max(axis=0)
     center = (low + high) / 2 @ level
-    return square_matrix(center, left_eye - right_eye, margin * float((high - low).max()), side)
+    return square_matrix(center, right, margin * float((high - low).max()), side)

@@ -2,7 +2,14 @@
 
 from reage.images.photo import JpegSettings, Photo, PhotoMetadata, PhotoSource
 from reage.images.read import DEFAULT_MAX_PIXELS, read_photo
-from reage.images.write import check_output_path, encode_photo, format_for_path, to_pil, write_photo
+from reage.images.write import (
+    check_output_path,
+    check_writable_path,
+    encode_photo,
+    format_for_path,
+    to_pil,
+    write_photo,
+)
 
 __all__ = [
     "DEFAULT_MAX_PIXELS",
@@ -11,6 +18,7 @@ __all__ = [
     "PhotoMetadata",
     "PhotoSource",
     "check_output_path",
+    "check_writable_path",
     "encode_photo",
     "format_for_path",
     "read_photo",

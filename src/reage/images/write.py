@@ -133,6 +133,16 @@ def check_output_path(path: str | os.PathLike[str]) -> None:
             or the path leads to something that is no regular file.
     """
     format_for_path(path)
+    check_writable_path(path)
+
+
+def check_writable_path(path: str | os.PathLike[str]) -> None:
+    """Checks that a file of any kind can be written to a path.
+
+    Raises:
+        ImageWriteError: If the folder is missing or cannot be written to, or the path leads to
+            something that is no regular file.
+    """
     target = Path(path)
     try:
         if target.is_dir():

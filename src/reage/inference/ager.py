@@ -111,17 +111,11 @@ class FaceAger:
         targets = tuple(check_age(age) for age in ages)
         if not targets:
             raise UsageError("ages", "is empty", "give at least one age in years")
-        change = _Change(strength, source_age)
-        limit = _face_limit(faces)
+        change = Change(strength, source_age)
+        limit = face_limit(faces)
         found = read_photo(photo)
         patches = self._find(found, limit)
-        size = self.model.image_size
-        # Encoded faces are large: those of a crowd are never held all at once.
-        parts = [
-            change.deltas(self.model, _crops(found, _matrices(patches[rows]), size), targets)
-            for rows in batches(len(patches))
-        ]
-        deltas = [np.concatenate(of_one_age) for of_one_age in zip(*parts, strict=True)]
+        deltas = change.of_faces(self.model, found.pixels, patches, targets)
         return Sweep(found, targets, patches, deltas)
 
     def estimate(self, photo: PhotoSource, *, faces: FaceChoice = "all") -> tuple[AgeEstimate, ...]:
@@ -140,14 +134,14 @@ class FaceAger:
             NoFaceError: If there is no face in it.
             WeightsError: If the estimator is missing or damaged.
         """
-        limit = _face_limit(faces)
+        limit = face_limit(faces)
         found = read_photo(photo)
         patches = self._find(found, limit)
         size = self.estimator.image_size
         estimates = []
         for rows in batches(len(patches)):
             matrices = [estimate_similarity(p.face.landmarks, size) for p in patches[rows]]
-            probabilities = self.estimator.probabilities(_crops(found, matrices, size))
+            probabilities = self.estimator.probabilities(crop_faces(found.pixels, matrices, size))
             for patch, row in zip(patches[rows], probabilities, strict=True):
                 estimates.append(
                     AgeEstimate(patch.face, *interval(row, self.estimator.coverage), row)
@@ -168,10 +162,10 @@ class FaceAger:
                 "shows no face that could be found",
                 "try a photo with a larger, more frontal face",
             )
-        return tuple(_patch(face, self.model.image_size) for face in faces)
+        return tuple(make_patch(face, self.model.image_size) for face in faces)
 
 
-class _Change:
+class Change:
     """How a model's deltas for a target age become the change that is applied."""
 
     def __init__(self, strength: float, source_age: float | None) -> None:
@@ -184,10 +178,38 @@ class _Change:
         self._strength = np.float32(strength)
         self._source_age = None if source_age is None else check_age(source_age)
 
-    def deltas(
+    def of_faces(
+        self,
+        model: AgingModel,
+        pixels: NDArray[np.uint8],
+        patches: Sequence[FacePatch],
+        ages: Sequence[float],
+    ) -> list[NDArray[np.float32]]:
+        """The change of N faces, at least one, at each age.
+
+        Args:
+            model: The generator.
+            pixels: uint8 (H, W, 3), RGB, the photo.
+            patches: Where its faces are.
+            ages: Target ages in years.
+
+        Returns:
+            For each age float32 (N, S, S, 3), in units of [-1, 1] pixels.
+        """
+        # Encoded faces are large: those of a crowd are never held all at once.
+        parts = [
+            self._of_crops(
+                model,
+                crop_faces(pixels, [patch.matrix for patch in patches[rows]], model.image_size),
+                ages,
+            )
+            for rows in batches(len(patches))
+        ]
+        return [np.concatenate(of_one_age) for of_one_age in zip(*parts, strict=True)]
+
+    def _of_crops(
         self, model: AgingModel, crops: NDArray[np.float32], ages: Sequence[float]
     ) -> list[NDArray[np.float32]]:
-        """The change of N crops at each age: float32 (N, S, S, 3), in units of [-1, 1] pixels."""
         features = model.encode(crops)
         deltas = [model.decode(features, age) for age in ages]
         if self._source_age is not None:
@@ -206,7 +228,7 @@ def _open_model(
     return AgingModel.from_folder(model, threads=threads)
 
 
-def _face_limit(choice: FaceChoice) -> int | None:
+def face_limit(choice: FaceChoice) -> int | None:
     """How many of the faces, largest first, `choice` asks for; `None` means all."""
     if choice == "all":
         return None
@@ -219,16 +241,21 @@ def _face_limit(choice: FaceChoice) -> int | None:
     )
 
 
-def _patch(face: Face, size: int) -> FacePatch:
+def make_patch(face: Face, size: int) -> FacePatch:
+    """Where a face lies in its crop of side `size`, and how the change fades out there."""
     matrix = estimate_similarity(face.landmarks, size)
     return FacePatch(face, matrix, face_mask(face, matrix, size))
 
 
-def _matrices(patches: Sequence[FacePatch]) -> list[NDArray[np.float64]]:
-    return [patch.matrix for patch in patches]
+def crop_faces(
+    pixels: NDArray[np.uint8], matrices: Sequence[NDArray[np.float64]], size: int
+) -> NDArray[np.float32]:
+    """The faces' crops as the models read them: float32 (N, S, S, 3), RGB in [-1, 1].
 
-
-def _crops(photo: Photo, matrices: Sequence[NDArray[np.float64]], size: int) -> NDArray[np.float32]:
-    """The faces' crops as the models read them: float32 (N, S, S, 3), RGB in [-1, 1]."""
-    crops = np.stack([crop_face(photo.pixels, matrix, size) for matrix in matrices])
+    Args:
+        pixels: uint8 (H, W, 3), RGB.
+        matrices: N transforms, (2, 3) each, from the photo to the crop.
+        size: Side S of the crops.
+    """
+    crops = np.stack([crop_face(pixels, matrix, size) for matrix in matrices])
     return crops.astype(np.float32) / np.float32(127.5) - np.float32(1.0)
