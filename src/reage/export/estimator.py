@@ -21,7 +21,7 @@ ESTIMATOR_FILE: Final = "age_estimator.onnx"
 COVERAGE: Final = 0.8
 TOLERANCE: Final = 5e-3
 CHECKED: Final = 64
-_TEMPERATURES = np.geomspace(0.5, 2.0, 41)
+_TEMPERATURES = np.geomspace(0.1, 3.0, 69)
 
 
 def fit_temperature(
