@@ -13,7 +13,8 @@ def grow(coarse: Any, fine: Any) -> list[str]:
     Layers are matched by path and shape. The layers through which the new, finest level enters the
     trained ones (`down_*_in` of the level below it) are set to zero, so that right after growing
     the fine network equals the coarse one on the halved image (Karras et al. 2018, "Progressive
-    Growing of GANs", without the fade).
+    Growing of GANs", without the fade). That holds from 64 px on, where levels have no block of
+    their own.
 
     Returns:
         Paths of the variables of `fine` that keep their own initial value.

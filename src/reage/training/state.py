@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -39,7 +40,7 @@ def load_variables(path: Path, owners: Owners) -> None:
     remedy = "start again without --resume, or name the run that wrote it"
     try:
         with np.load(path, allow_pickle=False) as archive:
-            arrays = {key: archive[key] for key in archive.files}
+            arrays = {_without_count(key): archive[key] for key in archive.files}
     except FileNotFoundError as error:
         raise TrainingError(path, "does not exist", remedy) from error
     except (OSError, ValueError, zipfile.BadZipFile) as error:
@@ -52,4 +53,13 @@ def load_variables(path: Path, owners: Owners) -> None:
 
 
 def _named(owner: str, variables: Sequence[Any]) -> list[tuple[str, Any]]:
-    return [(f"{owner}/{index:04d}/{v.path}", v) for index, v in enumerate(variables)]
+    return [
+        (_without_count(f"{owner}/{index:04d}/{v.path}"), v) for index, v in enumerate(variables)
+    ]
+
+
+def _without_count(key: str) -> str:
+    """Drops the number that Keras gives the second `adam` of a process, and so on."""
+    owner, index, path = key.split("/", 2)
+    head, slash, rest = path.partition("/")
+    return f"{owner}/{index}/{re.sub(r'_[0-9]+$', '', head)}{slash}{rest}"

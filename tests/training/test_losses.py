@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from reage.ages import NUM_GROUPS
+from reage.training import losses
+from reage.training.augment import augment
+from reage.training.ema import update_average
+from reage.training.gradients import input_gradient, value_and_gradients, when
+
+UNIFORM = np.full((1, NUM_GROUPS), 1 / NUM_GROUPS, np.float32)
+ONE_HOT = np.eye(NUM_GROUPS, dtype=np.float32)[[4]]
+
+
+def number(value: object) -> float:
+    return float(np.asarray(value).reshape(()))
+
+
+def test_soft_ordinal_labels() -> None:
+    labels = np.asarray(losses.soft_ordinal_labels(np.array([6, 0]), 0.8))
+    np.testing.assert_allclose(labels.sum(axis=-1), 1.0, atol=1e-6)
+    assert labels[0, 5] == pytest.approx(labels[0, 7])
+    assert labels[0, 5] / labels[0, 6] == pytest.approx(np.exp(-0.5 / 0.64), rel=1e-5)
+    assert labels.argmax(axis=-1).tolist() == [6, 0]
+
+
+def test_cross_entropy_and_divergence() -> None:
+    flat = np.zeros((1, NUM_GROUPS), np.float32)
+    assert number(losses.cross_entropy(ONE_HOT, flat)) == pytest.approx(np.log(14), rel=1e-6)
+    assert number(losses.divergence(UNIFORM, flat)) == pytest.approx(0.0, abs=1e-6)
+    halves = np.zeros((1, NUM_GROUPS), np.float32)
+    halves[0, :2] = 0.5
+    # KL(half-half, uniform) = log(14 / 2).
+    assert number(losses.divergence(halves, flat)) == pytest.approx(np.log(7), rel=1e-5)
+
+
+def test_conditional_logits_add_the_log_probability() -> None:
+    outputs = {"age_logits": np.zeros((1, NUM_GROUPS), np.float32), "realism_logits": [2.0]}
+    found = number(losses.conditional_logits(outputs, ONE_HOT))
+    assert found == pytest.approx(2.0 - np.log(14), rel=1e-6)
+
+
+def test_adversarial_loss() -> None:
+    assert number(losses.adversarial_loss(0.0, real=True)) == pytest.approx(np.log(2))
+    assert number(losses.adversarial_loss(3.0, real=True)) == pytest.approx(np.log1p(np.exp(-3)))
+    assert number(losses.adversarial_loss(3.0, real=False)) == pytest.approx(np.log1p(np.exp(3)))
+
+
+def test_energies_of_a_delta() -> None:
+    grey = np.full((1, 4, 4, 3), 0.5, np.float32)
+    assert number(losses.delta_energy(grey)) == pytest.approx(0.25)
+    assert number(losses.chroma_energy(grey)) == pytest.approx(0.0, abs=1e-9)
+    red = np.zeros((1, 4, 4, 3), np.float32)
+    red[..., 0] = 0.3
+    # Departure from grey 0.1: (0.2, -0.1, -0.1).
+    assert number(losses.chroma_energy(red)) == pytest.approx((0.04 + 0.01 + 0.01) / 3, rel=1e-5)
+
+
+def test_differences() -> None:
+    a, b = np.zeros((2, 3, 3, 1), np.float32), np.ones((2, 3, 3, 1), np.float32)
+    b[1] = -2
+    np.testing.assert_allclose(losses.mean_absolute_difference(a, b), [1.0, 2.0])
+    code = np.random.default_rng(0).normal(size=(1, 2, 2, 8)).astype(np.float32)
+    assert number(losses.code_difference(code, 7 * code)) == pytest.approx(0.0, abs=1e-5)
+    assert number(losses.code_difference(code, -code)) > 1
+
+
+def images(count: int = 2, size: int = 32) -> np.ndarray:
+    rng = np.random.default_rng(5)
+    return rng.uniform(-0.5, 0.5, (count, size, size, 3)).astype(np.float32)
+
+
+def test_augmentation_of_no_strength_changes_nothing() -> None:
+    x = images()
+    assert augment(x, keras.random.SeedGenerator(0), strength=0) is x
+
+
+def test_augmentation_is_a_function_of_its_seed() -> None:
+    x = images()
+    first, again, other = (
+        np.asarray(augment(x, keras.random.SeedGenerator(seed))) for seed in (1, 1, 2)
+    )
+    np.testing.assert_array_equal(first, again)
+    assert np.abs(first - other).max() > 0.01
+
+
+def test_augmentation_moves_by_at_most_a_sixteenth() -> None:
+    x = np.zeros((1, 32, 32, 3), np.float32)
+    x[0, 16, 16] = 1.0
+    for seed in range(8):
+        seen = np.asarray(augment(x, keras.random.SeedGenerator(seed)))[0].mean(axis=-1)
+        row, column = np.unravel_index(seen.argmax(), seen.shape)
+        assert max(abs(row - 16), abs(column - 16)) <= 2
+
+
+def test_gradient_passes_through_the_augmentation() -> None:
+    seed = keras.random.SeedGenerator(3)
+    gradient = input_gradient(lambda x: augment(x, seed), tf.constant(images()))
+    assert np.abs(np.asarray(gradient)).max() > 0
+
+
+def test_moving_average() -> None:
+    network, average = (keras.layers.Dense(1, use_bias=False) for _ in range(2))
+    for layer, value in ((network, 1.0), (average, 0.0)):
+        layer.build((None, 1))
+        layer.kernel.assign([[value]])
+    update_average(average, network, 0.999, tf.constant(0))
+    assert number(average.kernel) == pytest.approx(0.9)  # Early decay (1 + 0) / (10 + 0).
+    update_average(average, network, 0.5, tf.constant(10**6))
+    assert number(average.kernel) == pytest.approx(0.95)
+
+
+def test_gradients_of_squares() -> None:
+    variable = keras.Variable([3.0])
+
+    def loss() -> tuple[tf.Tensor, str]:
+        return tf.reduce_sum(variable.value**2), "seen"
+
+    value, auxiliary, (gradient,) = value_and_gradients(loss, [variable])
+    assert (number(value), auxiliary, number(gradient)) == (9.0, "seen", 6.0)
+    np.testing.assert_allclose(input_gradient(tf.square, tf.constant([1.0, -2.0])), [2.0, -4.0])
+
+
+def test_when() -> None:
+    for condition, expected in ((True, 5.0), (False, 0.0)):
+        assert number(when(tf.constant(condition), lambda: tf.constant(5.0))) == expected

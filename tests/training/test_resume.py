@@ -1,0 +1,146 @@
+"""A run that was stopped goes on as if it had not been."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from reage.data.pipeline import load_faces
+from reage.errors import TrainingError
+from reage.training import run as run_module
+from reage.training.callbacks import StopAt
+from reage.training.config import TrainConfig, as_dict
+from reage.training.run import (
+    latest_generator,
+    load_run_config,
+    start_run,
+    train_critic,
+    train_generator,
+)
+
+STATE = Path("generator") / "stage_1_032" / "state.npz"
+
+# Trains until the checkpoint of step 10 is on disk, says so, and waits to be killed.
+CHILD = """
+import sys
+from pathlib import Path
+from reage.training.callbacks import Checkpoint
+from reage.training.run import load_run_config, train_critic
+
+class Hanging(Checkpoint):
+    def on_train_batch_end(self, batch, logs=None):
+        super().on_train_batch_end(batch, logs)
+        if int(self.model.steps.numpy()) == 10:
+            print("step 10 is saved", flush=True)
+            sys.stdin.read()
+
+import reage.training.run as run
+run.Checkpoint = Hanging
+folder, prepared = map(Path, sys.argv[1:])
+train_critic(folder, prepared, load_run_config(folder))
+"""
+
+
+def weights(path: Path) -> dict[str, np.ndarray]:
+    with np.load(path) as archive:
+        return {name: archive[name] for name in archive.files}
+
+
+def assert_same(first: Path, second: Path) -> None:
+    a, b = weights(first), weights(second)
+    assert a.keys() == b.keys()
+    for name in a:
+        np.testing.assert_allclose(b[name], a[name], atol=1e-5, err_msg=name)
+
+
+@pytest.fixture(scope="module")
+def whole(prepared: Path, tiny_config: TrainConfig, tmp_path_factory) -> Path:
+    """A run that nobody stopped."""
+    folder = tmp_path_factory.mktemp("whole") / "run"
+    start_run(folder, tiny_config, resume=False)
+    train_critic(folder, prepared, tiny_config)
+    train_generator(folder, prepared, tiny_config)
+    return folder
+
+
+def test_critic_killed_at_step_10(
+    whole: Path, prepared: Path, tiny_config: TrainConfig, tmp_path: Path
+) -> None:
+    folder = tmp_path / "run"
+    start_run(folder, tiny_config, resume=False)
+    child = subprocess.Popen(
+        [sys.executable, "-c", CHILD, str(folder), str(prepared)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert child.stdout is not None
+    assert any("step 10 is saved" in line for line in child.stdout)
+    child.kill()
+    assert child.wait() == -signal.SIGKILL
+    state = folder / "critic" / "state.npz"
+    assert weights(state)["steps/0000/steps"] == 10
+
+    start_run(folder, tiny_config, resume=True)
+    train_critic(folder, prepared, tiny_config)
+    assert weights(state)["steps/0000/steps"] == 20
+    assert_same(whole / "critic" / "state.npz", state)
+    assert_same(whole / "critic" / "critic.npz", folder / "critic" / "critic.npz")
+
+
+def test_generator_stopped_at_step_10(
+    whole: Path,
+    prepared: Path,
+    tiny_config: TrainConfig,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    folder = tmp_path / "run"
+    start_run(folder, tiny_config, resume=False)
+    (folder / "critic").mkdir()
+    (folder / "critic" / "critic.npz").write_bytes((whole / "critic" / "critic.npz").read_bytes())
+    with monkeypatch.context() as patch:
+        patch.setattr(run_module, "StopAt", lambda steps: StopAt(min(steps, 10)))
+        train_generator(folder, prepared, tiny_config)
+    assert weights(folder / STATE)["steps/0000/steps"] == 10
+    train_generator(folder, prepared, tiny_config)
+    assert weights(folder / STATE)["steps/0000/steps"] == 20
+    assert_same(whole / STATE, folder / STATE)
+
+
+def test_what_a_run_leaves(whole: Path, prepared: Path, tiny_config: TrainConfig) -> None:
+    report = json.loads((whole / "critic" / "report.json").read_text())
+    assert report["faces"] == len(load_faces(prepared, "validation", 32).ages)
+    assert 0 <= report["accuracy"] <= 1
+    assert (whole / "critic" / "ascent.jpg").is_file()
+    lines = (whole / STATE.parent / "log.csv").read_text().splitlines()
+    assert lines[0].startswith("epoch,d_age,")
+    assert len(lines) == 1 + 3  # 20 steps in epochs of 8.
+    assert not list(whole.rglob(".*"))
+    assert load_run_config(whole) == tiny_config
+    found = latest_generator(whole, tiny_config)
+    assert found is not None
+    assert found[0] is tiny_config.stages[1]
+
+
+def test_a_run_is_not_overwritten(whole: Path, tiny_config: TrainConfig) -> None:
+    with pytest.raises(TrainingError, match="already holds a run; add --resume"):
+        start_run(whole, tiny_config, resume=False)
+    other = TrainConfig(seed=1)
+    with pytest.raises(TrainingError, match="another configuration"):
+        start_run(whole, other, resume=True)
+    assert as_dict(load_run_config(whole)) == as_dict(tiny_config)
+
+
+def test_missing_pieces_are_named(prepared: Path, tiny_config: TrainConfig, tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="no trained critic; run `reage train critic` first"):
+        train_generator(tmp_path, prepared, tiny_config)
+    with pytest.raises(TrainingError, match="holds no training run"):
+        load_run_config(tmp_path)
+    assert latest_generator(tmp_path, tiny_config) is None
