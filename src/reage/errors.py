@@ -72,3 +72,7 @@ class TrainingError(ReageError):
 
 class ExportError(ReageError):
     """A model that could not be exported, or whose export does not agree with it."""
+
+
+class EvaluationError(ReageError):
+    """An evaluation that lacks a judge, faces, or a model to score."""

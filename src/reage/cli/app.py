@@ -12,6 +12,7 @@ from reage import __version__
 from reage.cli.age import age_command
 from reage.cli.data import data_app
 from reage.cli.estimate import estimate_command
+from reage.cli.evaluate import evaluate_command
 from reage.cli.export import export_command
 from reage.cli.sweep import sweep_command
 from reage.cli.train import train_command
@@ -33,6 +34,7 @@ app.command("video")(video_command)
 app.command("estimate")(estimate_command)
 app.add_typer(data_app, name="data")
 app.command("train")(train_command)
+app.command("evaluate")(evaluate_command)
 app.command("export")(export_command)
 
 

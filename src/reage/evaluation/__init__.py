@@ -1,0 +1,1 @@
+"""Scores of face ageing, by judges that took no part in training."""

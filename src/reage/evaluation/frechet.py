@@ -1,0 +1,57 @@
+"""Distances between two sets of images, by the features that a network sees in them."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Features = NDArray[np.floating]
+
+
+def frechet_distance(first: Features, second: Features) -> float:
+    """Frechet distance between Gaussians fitted to two sets of features.
+
+    Heusel et al. 2017, "GANs Trained by a Two Time-Scale Update Rule Converge to a Local Nash
+    Equilibrium": `|m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2))`. The trace of the root is taken from
+    the eigenvalues of the symmetric `A C2 A` with `A = C1^(1/2)`, which has the same ones as
+    `C1 C2`. It grows as sets shrink: compare only distances between equal counts.
+
+    Args:
+        first: (N, D).
+        second: (M, D).
+    """
+    a, b = np.asarray(first, np.float64), np.asarray(second, np.float64)
+    shift = a.mean(axis=0) - b.mean(axis=0)
+    covariance_a, covariance_b = np.cov(a, rowvar=False), np.cov(b, rowvar=False)
+    root = _symmetric_root(np.atleast_2d(covariance_a))
+    product = np.linalg.eigvalsh(root @ np.atleast_2d(covariance_b) @ root)
+    trace_of_root = np.sqrt(np.clip(product, 0, None)).sum()
+    traces = np.trace(np.atleast_2d(covariance_a)) + np.trace(np.atleast_2d(covariance_b))
+    return float(shift @ shift + traces - 2 * trace_of_root)
+
+
+def kernel_distance(first: Features, second: Features) -> float:
+    """Kernel Inception distance: the unbiased squared MMD under a cubic polynomial kernel.
+
+    Binkowski et al. 2018, "Demystifying MMD GANs": `k(x, y) = (x.y / D + 1)^3`. Its expectation
+    does not depend on the counts; for equal distributions it is zero and may come out negative.
+
+    Args:
+        first: (N, D), N > 1.
+        second: (M, D), M > 1.
+    """
+    a, b = np.asarray(first, np.float64), np.asarray(second, np.float64)
+
+    def kernel(x: Features, y: Features) -> Features:
+        return np.asarray((x @ y.T / x.shape[1] + 1) ** 3)
+
+    def mean_of_different(x: Features) -> float:
+        gram = kernel(x, x)
+        return float((gram.sum() - np.trace(gram)) / (len(x) * (len(x) - 1)))
+
+    return mean_of_different(a) + mean_of_different(b) - 2 * float(kernel(a, b).mean())
+
+
+def _symmetric_root(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+    values, vectors = np.linalg.eigh(matrix)
+    return np.asarray((vectors * np.sqrt(np.clip(values, 0, None))) @ vectors.T)

@@ -1,0 +1,202 @@
+"""What is scored: anything that turns face crops and target ages into face crops."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from reage.ages import AGE_GROUPS, group_index
+from reage.data.pipeline import Faces
+from reage.errors import EvaluationError
+from reage.inference.session import DECODER_FILE, AgingModel
+
+Images = NDArray[np.uint8]
+Ages = NDArray[np.floating]
+
+
+class AgingSystem(Protocol):
+    """Anything that ages faces.
+
+    Attributes:
+        name: How the report calls it.
+        second_pass: Whether it can age its own results back.
+    """
+
+    name: str
+    second_pass: bool
+
+    def __call__(self, images: Images, target_ages: Ages) -> tuple[Images, NDArray[np.bool_]]:
+        """Ages faces.
+
+        Args:
+            images: RGB (N, S, S, 3), uint8, UTKFace framing, in the order of the faces drawn.
+            target_ages: (N,), years.
+
+        Returns:
+            Images like the input, and (N,) which of them there are: the others are failures.
+        """
+        ...
+
+
+class IdentityCopy:
+    """Returns its input: what doing nothing scores."""
+
+    name = "identity copy"
+    second_pass = False
+
+    def __call__(self, images: Images, target_ages: Ages) -> tuple[Images, NDArray[np.bool_]]:
+        """See `AgingSystem`."""
+        return images, np.ones(len(target_ages), bool)
+
+
+class DeltaModel:
+    """A generator that says what to add to an image at its own size, as `FaceAger` uses it."""
+
+    second_pass = True
+
+    def __init__(
+        self, name: str, size: int, delta: Callable[[NDArray[np.float32], Ages], Any]
+    ) -> None:
+        """Wraps `delta(images in [-1, 1] of (N, size, size, 3), ages) -> (N, size, size, 3)`."""
+        self.name, self._size, self._delta = name, size, delta
+
+    def __call__(self, images: Images, target_ages: Ages) -> tuple[Images, NDArray[np.bool_]]:
+        """See `AgingSystem`."""
+        side = images.shape[1]
+        small = np.stack([_resize(image, self._size) for image in images])
+        deltas = np.asarray(self._delta(small.astype(np.float32) / 127.5 - 1, target_ages))
+        large = np.stack([_resize(delta, side) for delta in deltas]) * 127.5
+        fine = np.asarray(np.isfinite(large).all(axis=(1, 2, 3)))
+        levels = np.rint(images + np.nan_to_num(large))
+        return np.clip(levels, 0, 255).astype(np.uint8), fine
+
+
+class OutputFolder:
+    """The results of another system: `FOLDER/<target group>/<file name of the face>.png`.
+
+    `FOLDER/0-5/`, `FOLDER/6-10/` and so on, as in `reage.ages`; a missing file is a failure.
+    """
+
+    second_pass = False
+
+    def __init__(self, folder: Path, files: tuple[str, ...]) -> None:
+        """Reads results of the faces drawn, whose file names are `files`."""
+        self.name, self._folder, self._files = folder.name, folder, files
+
+    def __call__(self, images: Images, target_ages: Ages) -> tuple[Images, NDArray[np.bool_]]:
+        """See `AgingSystem`."""
+        results, found = images.copy(), np.zeros(len(images), bool)
+        groups = group_index(target_ages)
+        for row, (file, group) in enumerate(zip(self._files, groups, strict=True)):
+            path = self._folder / AGE_GROUPS[group].name / f"{Path(file).name}.png"
+            bgr = cv2.imread(str(path), cv2.IMREAD_COLOR) if path.is_file() else None
+            if bgr is not None:
+                results[row] = _resize(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), images.shape[1])
+                found[row] = True
+        return results, found
+
+
+class NearestReal:
+    """The training face of the target group and the same sex that is the most like the input.
+
+    It is perfect in realism and age, and another person.
+    """
+
+    name = "nearest real face"
+    second_pass = False
+
+    def __init__(
+        self,
+        sources: Faces,
+        source_embeddings: Ages,
+        candidates: Faces,
+        candidate_embeddings: Ages,
+    ) -> None:
+        """Takes the faces drawn, the training faces, and the embeddings of both."""
+        self._sexes, self._embeddings = sources.sexes, source_embeddings
+        self._candidates, self._candidate_embeddings = candidates, candidate_embeddings
+
+    def __call__(self, images: Images, target_ages: Ages) -> tuple[Images, NDArray[np.bool_]]:
+        """See `AgingSystem`."""
+        results, found = images.copy(), np.zeros(len(images), bool)
+        groups = group_index(target_ages)
+        for row, group in enumerate(groups):
+            fits = (self._candidates.groups == group) & (self._candidates.sexes == self._sexes[row])
+            rows = np.flatnonzero(fits)
+            if len(rows):
+                apart = self._candidate_embeddings[rows] - self._embeddings[row]
+                best = rows[np.square(apart).sum(axis=1).argmin()]
+                results[row], found[row] = self._candidates.images[best], True
+        return results, found
+
+
+def open_system(path: Path | None, files: tuple[str, ...]) -> AgingSystem:
+    """Opens what is to be scored.
+
+    Args:
+        path: A folder made by `reage export`, a folder of a training run, or a folder of another
+            system's results; None takes the packaged weights.
+        files: File names of the faces drawn.
+
+    Raises:
+        EvaluationError: If the path is none of these.
+    """
+    if path is None:
+        return _of_onnx("packaged weights", AgingModel.from_package())
+    if (path / DECODER_FILE).is_file():
+        return _of_onnx(str(path), AgingModel.from_folder(path))
+    if (path / "config.json").is_file():
+        return _of_run(path)
+    if any((path / group.name).is_dir() for group in AGE_GROUPS):
+        return OutputFolder(path, files)
+    raise EvaluationError(
+        path,
+        "holds no exported model, no training run and no results by age group",
+        "name a folder made by `reage export` or `reage train`, or see docs/evaluation.md",
+    )
+
+
+def _of_onnx(name: str, model: AgingModel) -> DeltaModel:
+    return DeltaModel(
+        name, model.image_size, lambda images, ages: model.decode(model.encode(images), ages)
+    )
+
+
+def _of_run(run: Path) -> DeltaModel:
+    import keras
+
+    from reage.ages import soft_code
+    from reage.models.generator import build_generator
+    from reage.models.presets import generator_size
+    from reage.training.run import latest_generator, load_run_config
+
+    config = load_run_config(run)
+    found = latest_generator(run, config)
+    if found is None:
+        raise EvaluationError(run, "has no generator yet", "run `reage train` first")
+    stage, load = found
+    keras.config.set_dtype_policy("float32")
+    generator = build_generator(generator_size(stage.image_size, width=config.width))
+    load(generator)
+
+    def delta(images: NDArray[np.float32], ages: Ages) -> Any:
+        codes = soft_code(ages)
+        parts = [
+            np.asarray(generator([images[i : i + 32], codes[i : i + 32]], training=False)["delta"])
+            for i in range(0, len(images), 32)
+        ]
+        return np.concatenate(parts)
+
+    return DeltaModel(str(run), stage.image_size, delta)
+
+
+def _resize(image: NDArray[Any], side: int) -> NDArray[Any]:
+    if image.shape[0] == side:
+        return image
+    method = cv2.INTER_AREA if image.shape[0] > side else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(image, (side, side), interpolation=method))
