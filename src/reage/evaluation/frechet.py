@@ -12,22 +12,25 @@ def frechet_distance(first: Features, second: Features) -> float:
     """Frechet distance between Gaussians fitted to two sets of features.
 
     Heusel et al. 2017, "GANs Trained by a Two Time-Scale Update Rule Converge to a Local Nash
-    Equilibrium": `|m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2))`. The trace of the root is taken from
-    the eigenvalues of the symmetric `A C2 A` with `A = C1^(1/2)`, which has the same ones as
-    `C1 C2`. It grows as sets shrink: compare only distances between equal counts.
+    Equilibrium": `|m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2))`. With centred features A and B,
+    `C1 = A'A` and `C2 = B'B`, the trace of the root is the sum of the singular values of `AB'`:
+    for fewer images than feature dimensions that matrix is the smaller one by far. The distance
+    grows as sets shrink: compare only distances between equal counts.
 
     Args:
-        first: (N, D).
-        second: (M, D).
+        first: (N, D), N > 1.
+        second: (M, D), M > 1.
     """
     a, b = np.asarray(first, np.float64), np.asarray(second, np.float64)
     shift = a.mean(axis=0) - b.mean(axis=0)
-    covariance_a, covariance_b = np.cov(a, rowvar=False), np.cov(b, rowvar=False)
-    root = _symmetric_root(np.atleast_2d(covariance_a))
-    product = np.linalg.eigvalsh(root @ np.atleast_2d(covariance_b) @ root)
-    trace_of_root = np.sqrt(np.clip(product, 0, None)).sum()
-    traces = np.trace(np.atleast_2d(covariance_a)) + np.trace(np.atleast_2d(covariance_b))
-    return float(shift @ shift + traces - 2 * trace_of_root)
+    a, b = _centred(a), _centred(b)
+    if max(len(a), len(b)) <= a.shape[1]:
+        roots = np.linalg.svd(a @ b.T, compute_uv=False)
+    else:
+        root = _symmetric_root(a.T @ a)
+        squares = np.linalg.eigvalsh(root @ (b.T @ b) @ root)
+        roots = np.sqrt(np.clip(squares, 0, None))
+    return float(shift @ shift + np.square(a).sum() + np.square(b).sum() - 2 * roots.sum())
 
 
 def kernel_distance(first: Features, second: Features) -> float:
@@ -50,6 +53,11 @@ def kernel_distance(first: Features, second: Features) -> float:
         return float((gram.sum() - np.trace(gram)) / (len(x) * (len(x) - 1)))
 
     return mean_of_different(a) + mean_of_different(b) - 2 * float(kernel(a, b).mean())
+
+
+def _centred(features: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Features less their mean, scaled so that their Gram matrix is the covariance."""
+    return np.asarray((features - features.mean(axis=0)) / np.sqrt(len(features) - 1))
 
 
 def _symmetric_root(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
