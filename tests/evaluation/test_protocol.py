@@ -11,6 +11,7 @@ from reage.ages import AGE_GROUPS, NUM_GROUPS
 from reage.cli.app import main
 from reage.data.pipeline import Faces
 from reage.errors import EvaluationError
+from reage.evaluation.grid import GRID_AGES, grid
 from reage.evaluation.judges import AGE_JUDGES, Judges, Verdicts, resize
 from reage.evaluation.protocol import balanced_quotas, draw_faces, measure, take
 from reage.evaluation.reference import judge_reference
@@ -196,7 +197,12 @@ def test_report_is_written_whole(measured, tmp_path: Path) -> None:
         "real_errors": real_errors(reference),
         "systems": [summary],
     }
-    assert [path.name for path in write_report(report, tmp_path)] == ["report.json", "report.png"]
+    picture = grid(as_asked, some.images)
+    assert picture.size == (4 * SIDE, (1 + len(GRID_AGES)) * SIDE)
+    assert picture.getpixel((0, SIDE))[1:] == (2, 2)
+    assert picture.getpixel((0, 8 * SIDE))[1:] == (86, 86)
+    written = write_report(report, picture, tmp_path)
+    assert [path.name for path in written] == ["report.json", "report.png", "grid.jpg"]
     assert json.loads((tmp_path / "report.json").read_text())["systems"][0]["system"] == "perfect"
     console = Console(width=200, record=True, quiet=False, file=(tmp_path / "out").open("w"))
     for table in (target_table(report, summary), overall_table(report), published_table(report)):

@@ -32,7 +32,7 @@ def evaluate_command(
         "prepared"
     ),
     output: Annotated[
-        Path, typer.Option("-o", "--output", help="Folder for report.json and report.png.")
+        Path, typer.Option("-o", "--output", help="Folder for report.json, report.png, grid.jpg.")
     ] = Path("evaluation"),
     split: Annotated[str, typer.Option(help="test, or validation while developing.")] = "test",
     faces: Annotated[int, typer.Option(help="How many faces are aged, at most.")] = 1000,
@@ -77,10 +77,10 @@ def evaluate_command(
     opened = Judges(judges, inception=inception, threads=threads)
     protocol = Protocol(split, faces, size, seed, baselines)
     with _progress() as progress:
-        report = evaluate(
+        report, picture = evaluate(
             model, data, opened, protocol, cache=cache or output / "cache", progress=progress
         )
-    paths = write_report(report, output)
+    paths = write_report(report, picture, output)
     console = Console()
     console.print(target_table(report, report["systems"][0]))
     console.print(breakdown_table(report["systems"][0]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from reage.evaluation.summary import PRIMARY
 
 if TYPE_CHECKING:
+    from PIL import Image
     from rich.table import Table
 
 Report = dict[str, Any]
@@ -155,20 +157,21 @@ def published_table(report: Report) -> Table:
     return table
 
 
-def write_report(report: Report, folder: Path) -> list[Path]:
-    """Writes `report.json` and `report.png` to a folder, each whole or not at all."""
+def write_report(report: Report, picture: Image.Image, folder: Path) -> list[Path]:
+    """Writes `report.json`, `report.png` and `grid.jpg`, each whole or not at all."""
     folder.mkdir(parents=True, exist_ok=True)
     text = json.dumps(report, indent=2, allow_nan=True) + "\n"
-    paths = [folder / "report.json", folder / "report.png"]
+    paths = [folder / "report.json", folder / "report.png", folder / "grid.jpg"]
     _write(paths[0], text.encode())
     _write(paths[1], figure(report))
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG", quality=92)
+    _write(paths[2], buffer.getvalue())
     return paths
 
 
 def figure(report: Report) -> bytes:
     """Judged over target age, and the distance over it, of every system, as PNG."""
-    import io
-
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

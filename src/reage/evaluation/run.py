@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from reage.data.pipeline import load_faces
+from reage.evaluation.grid import grid
 from reage.evaluation.judges import Judges
 from reage.evaluation.protocol import Progress, draw_faces, join, measure, take
 from reage.evaluation.reference import judge_reference
@@ -49,7 +51,7 @@ def evaluate(
     *,
     cache: Path | None,
     progress: Progress,
-) -> dict[str, Any]:
+) -> tuple[dict[str, Any], Image.Image]:
     """Scores a model.
 
     Args:
@@ -61,7 +63,8 @@ def evaluate(
         progress: Told how far it is.
 
     Returns:
-        The report, ready for JSON; see `summary.summarise` for each system's part.
+        The report, ready for JSON, see `summary.summarise` for each system's part; and the first
+        faces drawn at several ages, see `grid`.
 
     Raises:
         DataError: If there is no such split.
@@ -88,7 +91,7 @@ def evaluate(
         summarise(measure(each, drawn, judges, progress=progress), drawn, reference)
         for each in systems
     ]
-    return {
+    report = {
         "split": protocol.split,
         "size": protocol.size,
         "seed": protocol.seed,
@@ -100,6 +103,7 @@ def evaluate(
         "real_errors": real_errors(reference),
         "systems": summaries,
     }
+    return report, grid(system, drawn.images)
 
 
 def _first_of_each_group(groups: Any) -> Any:
