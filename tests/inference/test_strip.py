@@ -60,7 +60,7 @@ def test_panorama_is_shown_whole() -> None:
 
 def test_animation_goes_forth_and_back_and_rests_at_both_ends() -> None:
     tiles = [Image.new("RGB", (40, 40), (60 * index, 0, 0)) for index in range(4)]
-    with Image.open(io.BytesIO(animate(tiles))) as animation:
+    with Image.open(io.BytesIO(animate(tiles, b"words"))) as animation:
         seen, durations = [], []
         for index in range(animation.n_frames):
             animation.seek(index)
@@ -71,5 +71,5 @@ def test_animation_goes_forth_and_back_and_rests_at_both_ends() -> None:
 
 
 def test_animation_of_one_age_is_one_frame() -> None:
-    with Image.open(io.BytesIO(animate([Image.new("RGB", (40, 40))]))) as animation:
+    with Image.open(io.BytesIO(animate([Image.new("RGB", (40, 40))], b"words"))) as animation:
         assert animation.n_frames == 1

@@ -16,6 +16,7 @@ from clip_maker import (
 )
 from tiny_model import PER_YEAR
 
+from reage.cli.app import main
 from reage.inference.ager import FaceAger
 from reage.inference.video import age_video
 from reage.inference.video.reader import Clip
@@ -173,6 +174,22 @@ def test_title_and_time_of_the_clip_are_kept(ager: FaceAger, clip: Path, tmp_pat
     with av.open(tmp_path / "aged.mp4") as container:
         assert container.metadata["title"] == "A head"
         assert container.metadata["creation_time"].startswith("2001-02-03T04:05:06")
+
+
+def test_the_video_is_marked_as_synthetic(
+    ager: FaceAger,
+    pictures: list[np.ndarray],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    clip = write_clip(tmp_path / "clip.mp4", pictures[:4], metadata={"comment": "My words"})
+    target = tmp_path / "aged.mp4"
+    age_video(clip, target, 70, ager=ager)
+    with av.open(str(target)) as container:
+        assert container.metadata["comment"].startswith("My words")
+    assert main(["inspect", str(target)]) == 0
+    assert "target age 70" in capsys.readouterr().out
+    assert main(["inspect", str(clip)]) == 1
 
 
 def test_preview_is_the_beginning_with_its_sound(

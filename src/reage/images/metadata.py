@@ -239,7 +239,7 @@ def _tiff_options(metadata: PhotoMetadata) -> Options:
 
 
 def _gif_options(metadata: PhotoMetadata) -> Options:
-    return _present(comment=metadata.comment)
+    return _present(comment=metadata.mark or metadata.comment)
 
 
 def _bmp_options(metadata: PhotoMetadata) -> Options:

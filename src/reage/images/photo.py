@@ -47,6 +47,7 @@ class PhotoMetadata:
         lossless: Whether a WebP file was stored without loss.
         compression: Name of a TIFF file's compression in Pillow's words.
         animated: Whether the file holds more pictures than the one that was read.
+        mark: What marks the picture as synthetic, in words, for formats without XMP.
     """
 
     mode: str = "RGB"
@@ -61,6 +62,7 @@ class PhotoMetadata:
     lossless: bool = False
     compression: str | None = None
     animated: bool = False
+    mark: bytes | None = None
 
 
 @dataclass(frozen=True, eq=False)

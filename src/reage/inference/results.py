@@ -13,6 +13,7 @@ from PIL import Image
 from reage.faces.blend import paste_delta
 from reage.faces.types import Face
 from reage.images import Photo, to_pil, write_photo
+from reage.images.provenance import mark_photo
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,16 +51,20 @@ class AgedPhoto:
 
     @property
     def image(self) -> Image.Image:
-        """The aged photo as a PIL image, with the transparency of the original."""
-        return to_pil(self.photo, self.pixels)
+        """The aged photo as a PIL image, with the transparency and metadata of the original."""
+        return to_pil(self._marked(), self.pixels)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Writes the aged photo; the suffix of `path` names the format.
+        """Writes the aged photo, marked as synthetic; the suffix of `path` names the format.
 
         Raises:
             ImageWriteError: If the format is unknown or the file cannot be written.
         """
-        write_photo(path, self.photo, self.pixels)
+        write_photo(path, self._marked(), self.pixels)
+
+    def _marked(self) -> Photo:
+        ages = dict.fromkeys(face.target_age for face in self.faces)
+        return mark_photo(self.photo, software_name(), tuple(ages))
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,6 +85,13 @@ class FacePatch:
         """This face as the subject of a result."""
         face = self.face
         return AgedFace(face.box, face.landmarks, face.score, age, self.matrix)
+
+
+def software_name() -> str:
+    """Name and version of this program, as the mark of synthetic pictures has them."""
+    from reage import __version__
+
+    return f"reage {__version__}"
 
 
 def paste_faces(

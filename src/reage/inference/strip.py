@@ -87,8 +87,13 @@ def _even_columns(count: int, most: int) -> int:
     return min(range(most, most // 2, -1), key=lambda columns: -count % columns)
 
 
-def animate(tiles: Sequence[Image.Image]) -> bytes:
-    """Plays tiles of one size forth and back without end, as the bytes of a GIF file."""
+def animate(tiles: Sequence[Image.Image], comment: bytes) -> bytes:
+    """Plays tiles of one size forth and back without end, as the bytes of a GIF file.
+
+    Args:
+        tiles: The pictures.
+        comment: Words to go into the file.
+    """
     frames = [tile.quantize(256, dither=Image.Dither.FLOYDSTEINBERG) for tile in tiles]
     order = [*frames, *frames[-2:0:-1]]
     durations = [FRAME_MS] * len(order)
@@ -102,5 +107,6 @@ def animate(tiles: Sequence[Image.Image]) -> bytes:
         duration=durations,
         loop=0,
         optimize=False,
+        comment=comment,
     )
     return buffer.getvalue()

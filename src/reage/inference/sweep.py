@@ -14,7 +14,8 @@ from PIL import Image
 
 from reage.errors import ImageWriteError
 from reage.images import Photo, check_output_path, to_pil, write_photo
-from reage.inference.results import AgedFace, FacePatch, paste_faces
+from reage.images.provenance import mark_in_words, mark_photo
+from reage.inference.results import AgedFace, FacePatch, paste_faces, software_name
 from reage.inference.strip import animate, arrange, make_tile, portrait_window
 
 
@@ -40,7 +41,10 @@ class Sweep:
     @cached_property
     def frames(self) -> list[Image.Image]:
         """The whole photo at each age."""
-        return [to_pil(self.photo, self.pixels(index)) for index in range(len(self.ages))]
+        return [
+            to_pil(mark_photo(self.photo, software_name(), [age]), self.pixels(index))
+            for index, age in enumerate(self.ages)
+        ]
 
     @property
     def faces(self) -> tuple[tuple[AgedFace, ...], ...]:
@@ -62,7 +66,8 @@ class Sweep:
 
     def animation(self, *, whole: bool = False) -> bytes:
         """An animation through the ages and back, as the bytes of a GIF file."""
-        return animate(self._tiles(whole=whole, original=False))
+        comment = mark_in_words(software_name(), self.ages)
+        return animate(self._tiles(whole=whole, original=False), comment)
 
     def save(
         self, path: str | os.PathLike[str], *, whole: bool = False, original: bool = True
@@ -76,7 +81,8 @@ class Sweep:
             _write_whole(Path(path), self.animation(whole=whole))
             return
         pixels = np.asarray(self.strip(whole=whole, original=original))
-        write_photo(path, Photo(pixels, None, "PNG", self.photo.name), pixels)
+        strip = Photo(pixels, None, "PNG", self.photo.name)
+        write_photo(path, mark_photo(strip, software_name(), self.ages), pixels)
 
     def _tiles(self, *, whole: bool, original: bool) -> list[Image.Image]:
         height, width = self.photo.pixels.shape[:2]

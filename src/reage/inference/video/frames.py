@@ -53,6 +53,7 @@ class VideoAger:
     """Ages the faces of frames that follow one another.
 
     Attributes:
+        to: The target age in years.
         faces_seen: How many different tracks have been aged so far.
     """
 
@@ -81,7 +82,7 @@ class VideoAger:
             UsageError: If `faces` or `strength` cannot be meant.
         """
         self._model = ager.model
-        self._to = check_age(to)
+        self.to = check_age(to)
         self._change = Change(strength, source_age)
         self._tracker = Tracker(ager.finder, limit=face_limit(faces))
         self._smooth = smooth
@@ -124,7 +125,7 @@ class VideoAger:
         patches = [seen.patch for seen in looks if seen.patch is not None]
         if not patches:
             return
-        [deltas] = self._change.of_faces(self._model, pixels, patches, [self._to])
+        [deltas] = self._change.of_faces(self._model, pixels, patches, [self.to])
         for seen, delta in zip(looks, deltas, strict=True):
             seen.delta = seen.average(delta, seconds) if self._smooth else delta
 

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from reage.errors import ImageWriteError, NoFaceError, UsageError
+from reage.images.provenance import mark_in_words
 from reage.inference.ager import FaceAger, FaceChoice
+from reage.inference.results import software_name
 from reage.inference.video.clock import FrameClock
 from reage.inference.video.frames import VideoAger, added_levels
 from reage.inference.video.planes import add_change, to_rgb
@@ -125,7 +127,8 @@ class _Job:
         self._progress = progress
         self._clock = FrameClock(clip)
         self._frames = 0
-        self._writer = ClipWriter(target, clip)
+        mark = mark_in_words(software_name(), [ager.to]).decode()
+        self._writer = ClipWriter(target, clip, mark)
 
     def run(self) -> AgedVideo:
         """Does the work; whatever happens, no temporary file is left behind."""

@@ -47,6 +47,18 @@ def require_pyav() -> Any:
         ) from error
 
 
+def video_comment(path: str | os.PathLike[str]) -> bytes:
+    """The comment of a video file, where its mark as synthetic is.
+
+    Raises:
+        MissingExtraError: If PyAV is not installed.
+        VideoReadError: If the file is no video.
+    """
+    with Clip(path) as clip:
+        comments = [v for key, v in clip.container.metadata.items() if key.lower() == "comment"]
+        return "\n".join(comments).encode()
+
+
 class Clip:
     """A video file that is open for reading.
 

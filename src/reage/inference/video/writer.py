@@ -52,8 +52,13 @@ class ClipWriter:
         dropped: Descriptions of the streams that the new file cannot hold.
     """
 
-    def __init__(self, target: str | os.PathLike[str], clip: Clip) -> None:
+    def __init__(self, target: str | os.PathLike[str], clip: Clip, mark: str) -> None:
         """Opens a temporary file beside `target`.
+
+        Args:
+            target: Where the file is to be.
+            clip: Where streams and metadata come from.
+            mark: Words that mark the video as synthetic; they are added to its comment.
 
         Raises:
             UsageError: If the ending of `target` names no container that can be written.
@@ -66,7 +71,7 @@ class ClipWriter:
         self._real = Path(os.path.realpath(self._target))
         self._temporary = self._real.with_name(f".reage-{secrets.token_hex(8)}.tmp")
         self.dropped: list[str] = []
-        self._container = self._open(muxer, clip)
+        self._container = self._open(muxer, clip, mark)
         try:
             self._video = self._add_video(muxer, clip)
             self._streams = self._add_copies(clip)
@@ -116,13 +121,15 @@ class ClipWriter:
         with contextlib.suppress(OSError):
             self._temporary.unlink(missing_ok=True)
 
-    def _open(self, muxer: str, clip: Clip) -> OutputContainer:
+    def _open(self, muxer: str, clip: Clip, mark: str) -> OutputContainer:
         av = require_pyav()
         metadata = {
             key: value
             for key, value in clip.container.metadata.items()
             if key.lower() not in _OWN_METADATA
         }
+        key = next((key for key in metadata if key.lower() == "comment"), "comment")
+        metadata[key] = f"{metadata.get(key, '')}\n{mark}".strip()
         options = {}
         if any(key.startswith("com.apple.") for key in metadata):
             options["movflags"] = "use_metadata_tags"
