@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from reage.cli.batch import plural, run_each
+from reage.cli.folder import age_folder
 from reage.cli.options import (
     AgeOption,
     FacesOption,
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 
 def age_command(
-    inputs: Annotated[list[Path], typer.Argument(metavar="IN", help="Photos.")],
+    inputs: Annotated[list[Path], typer.Argument(metavar="IN", help="Photos, or one folder.")],
     to: AgeOption,
     output: Annotated[
         str | None,
@@ -44,15 +45,24 @@ def age_command(
     model: ModelOption = None,
     threads: ThreadsOption = None,
 ) -> None:
-    """Show the people in photos at another age."""
+    """Show the people in photos at another age.
+
+    A folder is searched for photos, also below it; the folder named by -o gets the same shape, and
+    results that are there already are left alone.
+    """
     choice = parse_faces(faces)
-    plan = OutputPlan(inputs, output, f"{to:g}")
+    is_folder = len(inputs) == 1 and inputs[0].is_dir() and not inputs[0].is_symlink()
+    plan = None if is_folder else OutputPlan(inputs, output, f"{to:g}")
 
     from reage.inference.ager import FaceAger
 
-    ager = FaceAger(model, threads=threads)
+    # Photos of a folder are aged side by side, each on one core.
+    ager = FaceAger(model, threads=1 if is_folder and threads is None else threads)
     age = partial(ager.age, to=to, faces=choice, strength=strength, source_age=source_age)
-    run_each(inputs, partial(_age_one, plan, age))
+    if plan is None:
+        age_folder(inputs[0], output, age)
+    else:
+        run_each(inputs, partial(_age_one, plan, age))
 
 
 def _age_one(plan: OutputPlan, age: Callable[[Path], AgedPhoto], source: Path) -> str:

@@ -1,0 +1,70 @@
+"""`reage age DIR -o OUT`: a whole folder of photos."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from reage.cli.outputs import suffix_like
+from reage.errors import ImageReadError, UsageError
+
+if TYPE_CHECKING:
+    from reage.inference.results import AgedPhoto
+
+
+def age_folder(source: Path, output: str | None, age: Callable[[Path], AgedPhoto]) -> None:
+    """Ages the photos below `source` into `output`, which gets the same shape.
+
+    Raises:
+        UsageError: If there is no output folder.
+        ImageReadError: If there are no photos.
+        typer.Exit: With code 1 if any photo failed.
+    """
+    if output is None:
+        raise UsageError(source, "is a folder", "name a folder for the results with -o")
+    folder = Path(output)
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(folder, "is a file", "name a folder for the results with -o")
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from reage.inference.folder import FAILURES_FILE, Tally, failures_csv, find_jobs, run_jobs
+    from reage.onnx_session import default_threads
+
+    jobs, others = find_jobs(source, folder, suffix_like)
+    if not jobs:
+        raise ImageReadError(
+            source, "is a folder without photos", "name a photo, or another folder"
+        )
+    tally, failures = Tally(other_files=others), []
+    console = Console(stderr=True)
+    try:
+        with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+            task = bar.add_task(str(source), total=len(jobs))
+            work = lambda photo, target: age(photo).save(target)  # noqa: E731
+            for outcome in run_jobs(jobs, work, workers=default_threads()):
+                tally.count(outcome)
+                bar.advance(task)
+                if outcome.error is not None:
+                    failures.append(outcome)
+                    bar.console.print(f"reage: {outcome.error}", markup=False, soft_wrap=True)
+    finally:
+        _write_failures(folder / FAILURES_FILE, failures_csv(failures) if failures else None)
+        typer.echo(f"{source} -> {folder}: {tally}")
+    if failures:
+        raise typer.Exit(1)
+
+
+def _write_failures(path: Path, content: bytes | None) -> None:
+    """Writes the table of failures whole, or takes away that of an earlier run."""
+    if content is None:
+        path.unlink(missing_ok=True)
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_bytes(content)
+    temporary.replace(path)

@@ -1,0 +1,161 @@
+"""Ages all photos below a folder into a folder of the same shape."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+from reage.errors import ReageError, UsageError
+from reage.images import format_for_path
+
+FAILURES_FILE: Final = "failures.csv"
+_AHEAD: Final = 2
+
+
+@dataclass(frozen=True)
+class Job:
+    """A photo and where its result belongs."""
+
+    source: Path
+    target: Path
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a photo.
+
+    Attributes:
+        job: The photo.
+        error: Why there is no result; None if there is one.
+        skipped: Whether the result was there already.
+    """
+
+    job: Job
+    error: ReageError | None = None
+    skipped: bool = False
+
+
+@dataclass
+class Tally:
+    """How many photos were aged, were there already, failed, and how many files were no photos."""
+
+    aged: int = 0
+    skipped: int = 0
+    failed: int = 0
+    other_files: int = 0
+
+    def count(self, outcome: Outcome) -> None:
+        """Counts one outcome."""
+        if outcome.error is not None:
+            self.failed += 1
+        elif outcome.skipped:
+            self.skipped += 1
+        else:
+            self.aged += 1
+
+    def __str__(self) -> str:
+        return (
+            f"{self.aged} aged, {self.skipped} there already, {self.failed} failed, "
+            f"{self.other_files} other files"
+        )
+
+
+def find_jobs(
+    source: Path, output: Path, output_suffix: Callable[[Path], str]
+) -> tuple[list[Job], int]:
+    """The photos below a folder, in order, and how many other files there are.
+
+    Links to folders are not followed, and `output` is left out where it lies inside.
+
+    Args:
+        source: The folder.
+        output: The folder that is to have its shape.
+        output_suffix: The ending of a photo's result.
+
+    Raises:
+        UsageError: If both are the same folder.
+    """
+    if output.exists() and output.samefile(source):
+        raise UsageError(output, "is the folder of the photos", "name another folder with -o")
+    inside = output.resolve()
+    jobs, others = [], 0
+    for folder, folders, files in os.walk(source):
+        folders[:] = sorted(name for name in folders if (Path(folder) / name).resolve() != inside)
+        for name in sorted(files):
+            path = Path(folder) / name
+            if not _is_photo(path):
+                others += 1
+                continue
+            relative = path.relative_to(source)
+            jobs.append(Job(path, output / relative.with_suffix(output_suffix(path))))
+    return jobs, others
+
+
+def run_jobs(
+    jobs: list[Job], work: Callable[[Path, Path], None], *, workers: int
+) -> Iterator[Outcome]:
+    """Runs `work(source, target)` on every photo that has no result yet, several at a time.
+
+    A result counts as there if it is newer than its photo: results appear whole or not at all.
+
+    Yields:
+        Outcomes in the order in which they come; a photo that fails stops no other.
+    """
+    waiting = iter(jobs)
+    with ThreadPoolExecutor(workers) as pool:
+        running: set[Future[Outcome]] = set()
+        try:
+            while True:
+                room = _AHEAD * workers - len(running)
+                running |= {pool.submit(_run_one, job, work) for job in islice(waiting, room)}
+                if not running:
+                    return
+                done, running = wait(running, return_when=FIRST_COMPLETED)
+                for future in done:
+                    yield future.result()
+        finally:
+            for future in running:
+                future.cancel()
+
+
+def failures_csv(failures: list[Outcome]) -> bytes:
+    """A table of failures: file, reason, remedy."""
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(("file", "reason", "remedy"))
+    for outcome in sorted(failures, key=lambda outcome: outcome.job.source):
+        assert outcome.error is not None
+        writer.writerow((outcome.job.source, outcome.error.reason, outcome.error.remedy))
+    return text.getvalue().encode("utf-8", "surrogateescape")
+
+
+def _run_one(job: Job, work: Callable[[Path, Path], None]) -> Outcome:
+    try:
+        if _is_newer(job.target, job.source):
+            return Outcome(job, skipped=True)
+        job.target.parent.mkdir(parents=True, exist_ok=True)
+        work(job.source, job.target)
+    except ReageError as error:
+        return Outcome(job, error)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        return Outcome(job, ReageError(job.source, reason.lower(), "check the disk and the folder"))
+    return Outcome(job)
+
+
+def _is_newer(target: Path, source: Path) -> bool:
+    return target.is_file() and target.stat().st_mtime_ns >= source.stat().st_mtime_ns
+
+
+def _is_photo(path: Path) -> bool:
+    try:
+        return format_for_path(path) is not None and path.is_file()
+    except (ReageError, OSError):
+        return False
