@@ -15,6 +15,7 @@ from reage.cli.estimate import estimate_command
 from reage.cli.evaluate import evaluate_command
 from reage.cli.export import export_command
 from reage.cli.inspect import inspect_command
+from reage.cli.serve import serve_command
 from reage.cli.sweep import sweep_command
 from reage.cli.train import train_command
 from reage.cli.video import video_command
@@ -33,6 +34,7 @@ app.command("age")(age_command)
 app.command("sweep")(sweep_command)
 app.command("video")(video_command)
 app.command("inspect")(inspect_command)
+app.command("serve")(serve_command)
 app.command("estimate")(estimate_command)
 app.add_typer(data_app, name="data")
 app.command("train")(train_command)

@@ -18,6 +18,7 @@ from reage.faces.finder import FaceFinder
 from reage.faces.types import Face
 from reage.images import Photo, PhotoSource, read_photo
 from reage.inference.estimator import AgeEstimate, AgeEstimator, interval
+from reage.inference.opened import OpenedPhoto
 from reage.inference.results import AgedPhoto, FacePatch
 from reage.inference.session import AgingModel, batches
 from reage.inference.sweep import Sweep
@@ -117,6 +118,25 @@ class FaceAger:
         patches = self._find(found, limit)
         deltas = change.of_faces(self.model, found.pixels, patches, targets)
         return Sweep(found, targets, patches, deltas)
+
+    def open(self, photo: PhotoSource, *, faces: FaceChoice = "all") -> OpenedPhoto:
+        """Finds and encodes the faces of a photo once, to show them at many ages later.
+
+        Args:
+            photo: A path, the bytes of an image file, a PIL image, or a uint8 RGB array.
+            faces: Which faces.
+
+        Raises:
+            UsageError: If `faces` cannot be meant.
+            ImageReadError: If the photo cannot be read.
+            NoFaceError: If there is no face in it.
+        """
+        limit = face_limit(faces)
+        found = read_photo(photo)
+        patches = self._find(found, limit)
+        matrices = [patch.matrix for patch in patches]
+        crops = crop_faces(found.pixels, matrices, self.model.image_size)
+        return OpenedPhoto(found, patches, self.model.encode(crops), self.model)
 
     def estimate(self, photo: PhotoSource, *, faces: FaceChoice = "all") -> tuple[AgeEstimate, ...]:
         """Tells how old the people in a photo look; it is no proof of anybody's age.

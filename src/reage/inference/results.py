@@ -52,7 +52,7 @@ class AgedPhoto:
     @property
     def image(self) -> Image.Image:
         """The aged photo as a PIL image, with the transparency and metadata of the original."""
-        return to_pil(self._marked(), self.pixels)
+        return to_pil(self.marked(), self.pixels)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes the aged photo, marked as synthetic; the suffix of `path` names the format.
@@ -60,9 +60,10 @@ class AgedPhoto:
         Raises:
             ImageWriteError: If the format is unknown or the file cannot be written.
         """
-        write_photo(path, self._marked(), self.pixels)
+        write_photo(path, self.marked(), self.pixels)
 
-    def _marked(self) -> Photo:
+    def marked(self) -> Photo:
+        """The photo with metadata that mark what is written from it as synthetic."""
         ages = dict.fromkeys(face.target_age for face in self.faces)
         return mark_photo(self.photo, software_name(), tuple(ages))
 

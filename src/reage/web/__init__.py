@@ -1,0 +1,1 @@
+"""The web page: a thin layer over `FaceAger`, served from this machine."""
