@@ -6,17 +6,19 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from grey_faces import SIDE, GreyJudges, as_asked, faces, silent
 
 from reage.ages import AGE_GROUPS, NUM_GROUPS
 from reage.cli.app import main
-from reage.data.pipeline import Faces
 from reage.errors import EvaluationError
+from reage.evaluation import tables
+from reage.evaluation.distances import real_distances
 from reage.evaluation.grid import GRID_AGES, grid
 from reage.evaluation.judges import AGE_JUDGES, Judges, Verdicts, resize
 from reage.evaluation.protocol import balanced_quotas, draw_faces, measure, take
 from reage.evaluation.reference import judge_reference
-from reage.evaluation.report import overall_table, published_table, target_table, write_report
-from reage.evaluation.summary import real_distances, real_errors, summarise
+from reage.evaluation.report import write_report
+from reage.evaluation.summary import real_errors, summarise
 from reage.evaluation.systems import (
     DeltaModel,
     IdentityCopy,
@@ -24,53 +26,6 @@ from reage.evaluation.systems import (
     OutputFolder,
     open_system,
 )
-
-SIDE = 16
-
-
-def silent(what: str, done: int, total: int) -> None:
-    """Takes progress and says nothing."""
-
-
-def faces(ages: list[float]) -> Faces:
-    """Faces whose grey level is their age and whose red channel tells them apart."""
-    count = len(ages)
-    images = np.zeros((count, SIDE, SIDE, 3), np.uint8)
-    images[..., 1] = images[..., 2] = np.rint(ages).astype(np.uint8)[:, None, None]
-    images[..., 0] = 10 * np.arange(count, dtype=np.uint8)[:, None, None]
-    return Faces(
-        images,
-        np.float32(ages),
-        np.arange(count) % 2,
-        np.arange(count) % 5,
-        tuple(f"{index}.jpg" for index in range(count)),
-    )
-
-
-class GreyJudges:
-    """Judges that read the age from the blue channel and the person from the red one."""
-
-    distance_name = "FD-test"
-    digest = "test"
-
-    def __call__(self, images: np.ndarray) -> Verdicts:
-        ages = images[:, 0, 0, 2].astype(np.float32)
-        people = images[:, 0, 0, 0].astype(np.float32)
-        return Verdicts(
-            ages=np.stack([ages, ages, ages + 7], axis=-1),
-            sexes=(people > 100).astype(np.float32),
-            embeddings=np.stack([people, people * 0], axis=-1),
-            features=np.stack([ages, people], axis=-1),
-        )
-
-
-def as_asked(images: np.ndarray, ages: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    aged = images.copy()
-    aged[..., 1:] = np.rint(ages).astype(np.uint8)[:, None, None, None]
-    return aged, np.ones(len(ages), bool)
-
-
-as_asked.name, as_asked.second_pass = "perfect", True
 
 
 def test_quotas_are_as_even_as_the_faces_last() -> None:
@@ -204,13 +159,22 @@ def test_report_is_written_whole(measured, tmp_path: Path) -> None:
     written = write_report(report, picture, tmp_path)
     assert [path.name for path in written] == ["report.json", "report.png", "grid.jpg"]
     assert json.loads((tmp_path / "report.json").read_text())["systems"][0]["system"] == "perfect"
+    assert "NaN" not in (tmp_path / "report.json").read_text()
     console = Console(width=200, record=True, quiet=False, file=(tmp_path / "out").open("w"))
-    for table in (target_table(report, summary), overall_table(report), published_table(report)):
+    for table in (
+        tables.distance_table(report, summary),
+        tables.judges_table(report, summary),
+        tables.gap_table(summary),
+        tables.breakdown_table(summary),
+        tables.target_table(report, summary),
+        tables.overall_table(report),
+        tables.published_table(report),
+    ):
         console.print(table)
     text = console.export_text()
     assert "336,668" in text
     assert "57.78" in text
-    assert text.count("perfect") == 3
+    assert text.count("perfect") == 7
 
 
 def test_judges_see_antialiased_images() -> None:
@@ -231,14 +195,17 @@ def test_what_is_missing_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[
 
 @pytest.mark.shared
 def test_judges_know_real_faces(shared_data: Path) -> None:
-    """Preprocessing is right only if the judges do as well as others measured them to."""
+    """Preprocessing is right only if the judges err as much as others measured on 500 faces.
+
+    Swapped colours, a wrong scale or RGB where BGR is due move an error out of this band.
+    """
     import tarfile
 
     wanted = 60
     images, ages = [], []
     with tarfile.open(shared_data / "UTKFace.tar.gz") as archive:
         for number, member in enumerate(archive):
-            if number % 40 or not member.name.endswith(".jpg"):
+            if number % 395 or not member.name.endswith(".jpg"):
                 continue
             file = archive.extractfile(member)
             assert file is not None
@@ -249,5 +216,6 @@ def test_judges_know_real_faces(shared_data: Path) -> None:
                 break
     verdicts = Judges(shared_data / "judges", threads=1)(np.stack(images))
     errors = np.abs(verdicts.ages - np.array(ages)[:, None]).mean(axis=0)
-    assert (errors < [9.5, 9.0, 8.0]).all(), errors
+    assert np.ptp(ages) > 80
+    np.testing.assert_allclose(errors, [6.07, 5.73, 4.79], atol=0.4)
     assert verdicts.features.shape == (wanted, 1280)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from reage.cli.train import require_tensorflow
-from reage.errors import UsageError
+from reage.errors import MissingExtraError, UsageError
 
 if TYPE_CHECKING:
     from reage.evaluation.protocol import Progress
@@ -50,6 +51,14 @@ def evaluate_command(
     reproduce_seed_table: Annotated[
         bool, typer.Option("--reproduce-seed-table", help="Print the predecessor's table too.")
     ] = False,
+    quick: Annotated[
+        bool,
+        typer.Option("--quick", help="140 faces to 8 ages: minutes; compares with no full run."),
+    ] = False,
+    strength_curve: Annotated[
+        bool,
+        typer.Option("--strength-curve", help="Score the model at strengths 0 to 1 as well."),
+    ] = False,
     threads: Annotated[int | None, typer.Option(metavar="N", help="CPU threads.")] = None,
 ) -> None:
     """Score a model on held-out faces: realism, age, identity, cycle, by group, sex, ethnicity.
@@ -60,43 +69,72 @@ def evaluate_command(
         raise UsageError(f"--split {split}", "is no held-out split", "give test or validation")
     if faces < 14:
         raise UsageError(f"--faces {faces}", "is fewer than the age groups", "give 14 or more")
-    require_tensorflow("reage evaluate")
-
-    from rich.console import Console
-
     from reage.evaluation.judges import Judges
-    from reage.evaluation.report import (
-        breakdown_table,
-        overall_table,
-        published_table,
-        target_table,
-        write_report,
-    )
+    from reage.evaluation.report import write_report
     from reage.evaluation.run import Protocol, evaluate
+    from reage.evaluation.systems import is_run
+
+    if is_run(model):
+        require_tensorflow(f"reage evaluate {model}")
+    require_matplotlib("reage evaluate")
 
     opened = Judges(judges, inception=inception, threads=threads)
-    protocol = Protocol(split, faces, size, seed, baselines)
+    protocol = Protocol(split, faces, size, seed, baselines, strength_curve=strength_curve)
     with _progress() as progress:
         report, picture = evaluate(
-            model, data, opened, protocol, cache=cache or output / "cache", progress=progress
+            model,
+            data,
+            opened,
+            protocol.quick() if quick else protocol,
+            cache=cache or output / "cache",
+            progress=progress,
+            announce=lambda text: typer.echo(text, err=True),
+            threads=threads,
         )
     paths = write_report(report, picture, output)
-    console = Console()
-    console.print(target_table(report, report["systems"][0]))
-    console.print(breakdown_table(report["systems"][0]))
-    console.print(overall_table(report))
-    if reproduce_seed_table:
-        console.print(published_table(report))
+    _print(report, reproduce_seed_table=reproduce_seed_table)
     typer.echo(f"{output}: {', '.join(path.name for path in paths)}")
+
+
+def _print(report: dict[str, Any], *, reproduce_seed_table: bool) -> None:
+    from rich.console import Console
+
+    from reage.evaluation import tables
+
+    console, first = Console(), report["systems"][0]
+    console.print(tables.distance_table(report, first))
+    console.print(tables.target_table(report, first))
+    console.print(tables.judges_table(report, first))
+    console.print(tables.gap_table(first))
+    console.print(tables.breakdown_table(first))
+    console.print(tables.overall_table(report))
+    if "strength_curve" in report:
+        console.print(tables.strength_table(report))
+    if reproduce_seed_table:
+        console.print(tables.published_table(report))
+    console.print(tables.sources_sentence(report))
+
+
+def require_matplotlib(command: str) -> None:
+    """Raises `MissingExtraError`, naming `command`, where matplotlib is not installed."""
+    if importlib.util.find_spec("matplotlib") is None:
+        raise MissingExtraError(
+            command, "needs matplotlib", "install it with `pip install 'reage[evaluate]'`"
+        )
 
 
 @contextmanager
 def _progress() -> Iterator[Progress]:
     from rich.console import Console
-    from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bars
 
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
     with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
         task = bars.add_task("", total=None)
 

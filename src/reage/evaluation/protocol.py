@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from reage.ages import AGE_GROUPS, GROUP_CENTERS, NUM_GROUPS
 from reage.data.pipeline import Faces
-from reage.evaluation.judges import Judges, Verdicts
+from reage.evaluation.judges import Judge, Verdicts, judge_in_chunks
 from reage.evaluation.scores import mean_change, peak_signal_to_noise
 from reage.evaluation.systems import AgingSystem, Images
 
@@ -32,10 +32,14 @@ class Measurements:
         first: For each target, the verdicts on N first-pass images.
         second: For each target, the verdicts on N images aged back; empty without second passes.
         present: (N, T) whether the system gave an image.
+        back_present: (N, T) whether it gave an image of the second pass too.
+        self_present: (N,) whether it gave an image where the target is the source age.
         cycle_change: (N, T) mean absolute difference of second pass and input, levels of 0..255.
         cycle_psnr: (N, T) dB.
         self_change: (N,) change where the target is the source age, levels.
         outside_change: (N, T) change outside the face, levels.
+
+    Everything is NaN where there was no image to measure.
     """
 
     system: str
@@ -43,6 +47,8 @@ class Measurements:
     first: tuple[Verdicts, ...]
     second: tuple[Verdicts, ...]
     present: NDArray[np.bool_]
+    back_present: NDArray[np.bool_]
+    self_present: NDArray[np.bool_]
     cycle_change: Array
     cycle_psnr: Array
     self_change: Array
@@ -54,8 +60,13 @@ def draw_faces(faces: Faces, count: int, seed: int = 0) -> NDArray[np.int64]:
 
     The smallest groups give all they have and the rest is shared among the others.
     """
+    return draw_rows(faces.groups, count, seed)
+
+
+def draw_rows(groups: NDArray[np.int64], count: int, seed: int = 0) -> NDArray[np.int64]:
+    """As `draw_faces`, of faces whose age groups are `groups`, (N,)."""
     rng = np.random.default_rng(seed)
-    by_group = [rng.permutation(np.flatnonzero(faces.groups == g)) for g in range(NUM_GROUPS)]
+    by_group = [rng.permutation(np.flatnonzero(groups == g)) for g in range(NUM_GROUPS)]
     quota = balanced_quotas([len(rows) for rows in by_group], count)
     picked = np.concatenate([rows[:n] for rows, n in zip(by_group, quota, strict=True)])
     return np.asarray(rng.permutation(picked), np.int64)
@@ -98,7 +109,7 @@ def join(first: Faces, second: Faces) -> Faces:
 def measure(
     system: AgingSystem,
     faces: Faces,
-    judges: Judges,
+    judges: Judge,
     *,
     targets: tuple[float, ...] = GROUP_CENTERS,
     progress: Progress,
@@ -110,35 +121,54 @@ def measure(
         faces: N held-out faces.
         judges: The judges.
         targets: T target ages in years.
-        progress: Told after each target.
+        progress: Told after each chunk of images.
     """
-    count = len(faces.ages)
-    present = np.zeros((count, len(targets)), bool)
-    cycle, psnr, outside = (np.full((count, len(targets)), np.nan) for _ in range(3))
+    shape = (len(faces.ages), len(targets))
+    present, back_present = np.zeros(shape, bool), np.zeros(shape, bool)
+    cycle, psnr, outside = (np.full(shape, np.nan) for _ in range(3))
     first, second = [], []
+    judge = _judge_and_tell(judges, system, shape, progress)
     for column, target in enumerate(targets):
-        progress(f"{system.name}: age {target:g}", column, len(targets))
-        aged, present[:, column] = system(faces.images, np.full(count, target))
-        first.append(_without_failures(judges(aged), present[:, column]))
-        outside[:, column] = _outside_change(faces.images, aged)
+        aged, there = system(faces.images, np.full(shape[0], target))
+        present[:, column] = there
+        first.append(_without_failures(judge(aged), there))
+        outside[there, column] = _outside_change(faces.images, aged)[there]
         if system.second_pass:
-            back, _ = system(aged, faces.ages)
-            second.append(_without_failures(judges(back), present[:, column]))
-            cycle[:, column] = mean_change(faces.images, back)
-            psnr[:, column] = peak_signal_to_noise(faces.images, back)
-    progress(f"{system.name}: done", len(targets), len(targets))
-    itself, _ = system(faces.images, faces.ages)
+            back, returned = system(aged, faces.ages)
+            both = there & returned
+            back_present[:, column] = both
+            second.append(_without_failures(judge(back), both))
+            cycle[both, column] = mean_change(faces.images, back)[both]
+            psnr[both, column] = peak_signal_to_noise(faces.images, back)[both]
+    itself, self_present = system(faces.images, faces.ages)
     return Measurements(
         system=system.name,
         targets=np.asarray(targets),
         first=tuple(first),
         second=tuple(second),
         present=present,
+        back_present=back_present,
+        self_present=self_present,
         cycle_change=cycle,
         cycle_psnr=psnr,
-        self_change=mean_change(faces.images, itself),
+        self_change=np.where(self_present, mean_change(faces.images, itself), np.nan),
         outside_change=outside,
     )
+
+
+def _judge_and_tell(
+    judges: Judge, system: AgingSystem, shape: tuple[int, int], progress: Progress
+) -> Callable[[Images], Verdicts]:
+    """Judges images and tells `progress` how many of all images are judged."""
+    total = shape[0] * shape[1] * (2 if system.second_pass else 1)
+    done = 0
+
+    def tick(count: int) -> None:
+        nonlocal done
+        done += count
+        progress(system.name, done, total)
+
+    return lambda images: judge_in_chunks(judges, images, tick)
 
 
 def group_name(target: float) -> str:

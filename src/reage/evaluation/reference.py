@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,13 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reage.data.pipeline import Faces
-from reage.evaluation.judges import Judges, Verdicts
+from reage.evaluation.judges import Judges, Verdicts, judge_in_chunks
 from reage.evaluation.protocol import Progress
 from reage.evaluation.scores import verification_threshold
 
 Array = NDArray[np.floating]
 FALSE_MATCH_RATE = 1e-3
-_CHUNK = 256
+LIMIT = 450
+"""Faces on each side of a Frechet distance, at most: distances compare at equal counts only."""
+_MIN_CANDIDATES = 60
 
 
 @dataclass(frozen=True)
@@ -29,20 +32,46 @@ class Reference:
         held_out: How many of them are held out.
         verdicts: The judges' on all of them.
         threshold: L2 distance of embeddings below which two faces count as one person.
+        limit: Faces on each side of a Frechet distance, at most.
     """
 
     faces: Faces
     held_out: int
     verdicts: Verdicts
     threshold: float
+    limit: int = LIMIT
 
     def features_of(self, group: int) -> Array:
         """Features of all real faces of an age group, held-out ones first, (N, D)."""
         return np.asarray(self.verdicts.features[self.faces.groups == group])
 
+    def sources_of(self, group: int) -> tuple[int, int]:
+        """How many of the faces that stand for a group are held out, and how many trained on."""
+        rows = np.flatnonzero(self.faces.groups == group)[: self.limit]
+        return int((rows < self.held_out).sum()), int((rows >= self.held_out).sum())
+
+    def candidates(self) -> NDArray[np.int64]:
+        """Rows of training faces for the nearest real face.
+
+        Those that do not stand for their group in a distance, unless these are too few: a face that
+        is on both sides makes a distance too small.
+        """
+        chosen = []
+        for group in np.unique(self.faces.groups):
+            rows = np.flatnonzero(self.faces.groups == group)
+            spare = rows[self.limit :][rows[self.limit :] >= self.held_out]
+            chosen.append(spare if len(spare) >= _MIN_CANDIDATES else rows[rows >= self.held_out])
+        return np.concatenate(chosen)
+
 
 def judge_reference(
-    judges: Judges, faces: Faces, held_out: int, *, cache: Path | None, progress: Progress
+    judges: Judges,
+    faces: Faces,
+    held_out: int,
+    *,
+    cache: Path | None,
+    progress: Progress,
+    limit: int = LIMIT,
 ) -> Reference:
     """Judges real faces, or takes the verdicts of an earlier time from `cache`.
 
@@ -52,18 +81,25 @@ def judge_reference(
         held_out: See `Reference`.
         cache: Folder for verdicts; None keeps none.
         progress: Told after each chunk.
+        limit: See `Reference`.
     """
-    path = None
-    if cache is not None:
-        key = hashlib.sha256("\n".join(faces.files).encode()).hexdigest()[:16]
-        size = faces.images.shape[1]
-        path = cache / f"verdicts-{judges.digest}-{key}-{size}.npz"
-    verdicts = _load(path) or _judge(judges, faces, progress)
-    if path is not None and not path.exists():
-        _save(path, verdicts)
+    path = cache_path(cache, judges, faces)
+    verdicts = _load(path, len(faces.ages))
+    if verdicts is None:
+        verdicts = _judge(judges, faces, progress)
+        if path is not None:
+            _save(path, verdicts)
     impostors = impostor_distances(verdicts.embeddings[:held_out])
     threshold = verification_threshold(impostors, FALSE_MATCH_RATE)
-    return Reference(faces, held_out, verdicts, threshold)
+    return Reference(faces, held_out, verdicts, threshold, limit)
+
+
+def cache_path(cache: Path | None, judges: Judges, faces: Faces) -> Path | None:
+    """Where the verdicts on some faces are kept: other judges or pixels, another file."""
+    if cache is None:
+        return None
+    pixels = hashlib.sha256(np.ascontiguousarray(faces.images).data).hexdigest()[:16]
+    return cache / f"verdicts-{judges.digest}-{pixels}.npz"
 
 
 def impostor_distances(embeddings: Array) -> Array:
@@ -79,24 +115,26 @@ def impostor_distances(embeddings: Array) -> Array:
 
 
 def _judge(judges: Judges, faces: Faces, progress: Progress) -> Verdicts:
-    count, parts = len(faces.ages), []
-    for start in range(0, count, _CHUNK):
-        progress("real faces", start, count)
-        parts.append(judges(faces.images[start : start + _CHUNK]))
-    progress("real faces", count, count)
-    return Verdicts(
-        ages=np.concatenate([part.ages for part in parts]),
-        sexes=np.concatenate([part.sexes for part in parts]),
-        embeddings=np.concatenate([part.embeddings for part in parts]),
-        features=np.concatenate([part.features for part in parts]),
-    )
+    count, done = len(faces.ages), 0
+
+    def tick(judged: int) -> None:
+        nonlocal done
+        done += judged
+        progress("real faces", done, count)
+
+    return judge_in_chunks(judges, faces.images, tick)
 
 
-def _load(path: Path | None) -> Verdicts | None:
+def _load(path: Path | None, count: int) -> Verdicts | None:
+    """The verdicts in a file; None where there is none, or a damaged one, to be made anew."""
     if path is None or not path.exists():
         return None
-    with np.load(path, allow_pickle=False) as archive:
-        return Verdicts(**{name: archive[name] for name in archive.files})
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            verdicts = Verdicts(**{name: archive[name] for name in archive.files})
+    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile):
+        return None
+    return verdicts if all(len(values) == count for values in vars(verdicts).values()) else None
 
 
 def _save(path: Path, verdicts: Verdicts) -> None:

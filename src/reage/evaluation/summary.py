@@ -11,7 +11,13 @@ from numpy.typing import NDArray
 from reage.ages import GROUP_CENTERS
 from reage.data.pipeline import Faces
 from reage.data.utkface import ETHNICITIES, SEXES
-from reage.evaluation.frechet import frechet_distance, kernel_distance
+from reage.evaluation.distances import (
+    HEADLINE_GROUPS,
+    equal_distances,
+    pooled_first_pass,
+    pooled_second_pass,
+    to_target_group,
+)
 from reage.evaluation.judges import AGE_JUDGES
 from reage.evaluation.protocol import Measurements, group_name
 from reage.evaluation.reference import Reference
@@ -21,10 +27,11 @@ Array = NDArray[np.floating]
 
 PRIMARY: Final = "age_v1 + faceres"
 """The primary age judge: the mean of the two that never saw UTKFace."""
-HEADLINE_GROUPS: Final = (0, 1, 3, 5, 7, 9, 10, 11)
-LIMIT: Final = 450
 MAX_VERIFIED_GAP: Final = 30
 MIN_TARGET, MAX_TARGET = 2, 81
+GAPS: Final = ((0, 10), (10, 20), (20, 30), (30, 50), (50, 120))
+MAX_PSNR: Final = 99.0
+"""What equal images count as in a mean, dB."""
 MIN_RHO: Final = 0.9
 
 
@@ -38,6 +45,8 @@ def summarise(measured: Measurements, faces: Faces, reference: Reference) -> dic
     """
     judged = primary_ages(np.stack([v.ages for v in measured.first], axis=1))
     source = reference_rows(reference, faces)
+    apart = np.stack([_apart(v.embeddings, reference, source) for v in measured.first], axis=1)
+    same = apart < reference.threshold
     by_target = [
         _target_figures(measured, faces, reference, column, source)
         for column in range(len(measured.targets))
@@ -46,11 +55,14 @@ def summarise(measured: Measurements, faces: Faces, reference: Reference) -> dic
         "system": measured.system,
         "faces": len(faces.ages),
         "failures": int((~measured.present).sum()),
+        "failures_second_pass": int((~measured.back_present).sum()) if measured.second else 0,
+        "failures_at_own_age": int((~measured.self_present).sum()),
         "by_target": by_target,
         "overall": _overall(measured, faces, reference, judged, by_target, source),
-        "by_sex": _by_label(judged, measured.targets, faces.sexes, SEXES),
-        "by_ethnicity": _by_label(judged, measured.targets, faces.ethnicities, ETHNICITIES),
-        "by_sex_and_ethnicity": _by_both(judged, measured.targets, faces),
+        "by_gap": _by_gap(measured, faces, apart, same),
+        "by_sex": _by_label(judged, same, measured.targets, faces.sexes, SEXES),
+        "by_ethnicity": _by_label(judged, same, measured.targets, faces.ethnicities, ETHNICITIES),
+        "by_sex_and_ethnicity": _by_both(judged, same, measured.targets, faces),
     }
 
 
@@ -83,21 +95,6 @@ def real_errors(reference: Reference) -> list[dict[str, Any]]:
     return rows
 
 
-def real_distances(reference: Reference) -> list[dict[str, Any]]:
-    """Frechet and kernel distance between two halves of the real faces of each group."""
-    rows = []
-    for index, center in enumerate(GROUP_CENTERS):
-        features = reference.features_of(index)
-        shuffled = np.random.default_rng(0).permutation(len(features))
-        count = min(LIMIT, len(features) // 2)
-        halves = features[shuffled[:count]], features[shuffled[count : 2 * count]]
-        row: dict[str, Any] = {"group": group_name(center), "count": count}
-        if count > 1:
-            row |= {"distance": frechet_distance(*halves), "kid": kernel_distance(*halves)}
-        rows.append(row)
-    return rows
-
-
 def _target_figures(
     measured: Measurements,
     faces: Faces,
@@ -120,15 +117,21 @@ def _target_figures(
         "verified": verification_rate(apart, reference.threshold),
         "verified_near": verification_rate(apart[near], reference.threshold),
         "mean_embedding_distance": _mean(apart),
-        "outside_change": float(np.mean(measured.outside_change[:, column])),
-        "first_pass": _distances(verdicts.features, reference.features_of(group)),
+        "mean_cosine": _mean(_cosine(verdicts.embeddings, reference, source)),
+        "failures": int((~measured.present[:, column]).sum()),
+        "outside_change": _mean(measured.outside_change[:, column]),
+        "first_pass": to_target_group(verdicts.features, faces, group, reference),
     }
     if measured.second:
         inputs = reference.verdicts.features[source]
         row |= {
-            "second_pass": _distances(measured.second[column].features, inputs),
-            "cycle_l1": float(measured.cycle_change[:, column].mean()),
-            "cycle_psnr": float(measured.cycle_psnr[:, column].mean()),
+            "second_pass": equal_distances(
+                measured.second[column].features,
+                inputs[np.isfinite(measured.second[column].features).all(axis=1)],
+                limit=reference.limit,
+            ),
+            "cycle_l1": _mean(measured.cycle_change[:, column]),
+            "cycle_psnr": _mean(_capped(measured.cycle_psnr[:, column])),
         }
     return row
 
@@ -145,65 +148,56 @@ def _overall(
     goals = np.broadcast_to(measured.targets, judged.shape)
     rho = spearman(judged, measured.targets)
     sexes = np.stack([v.sexes for v in measured.first], axis=1)
+    # A failure keeps no sex: NaN is above no threshold, and must not pass for the other sex.
     same_sex = (sexes > 0.5) == (reference.verdicts.sexes[source] > 0.5)[:, None]
-    headline = [by_target[g]["first_pass"]["distance"] for g in HEADLINE_GROUPS]
+    same_sex &= np.isfinite(sexes)
+    headline = [
+        row["first_pass"]["distance"]
+        for row in by_target
+        if GROUP_CENTERS.index(row["target"]) in HEADLINE_GROUPS
+    ]
     apart = np.stack([_apart(v.embeddings, reference, source) for v in measured.first], axis=1)
-    gaps = np.abs(faces.ages[:, None] - measured.targets[None])
+    near = np.abs(faces.ages[:, None] - measured.targets[None]) <= MAX_VERIFIED_GAP
     figures: dict[str, Any] = {
-        "headline_distance": float(np.mean(headline)),
-        "pooled_first_pass": _pooled(measured, reference),
+        "headline_distance": float(np.mean(headline)) if headline else float("nan"),
+        "pooled_first_pass": pooled_first_pass(measured, faces, reference),
         "age": asdict(score_ages(judged.ravel(), goals.ravel())),
         "age_5_to_80": asdict(score_ages(judged[:, inside].ravel(), goals[:, inside].ravel())),
         "mean_spearman": float(rho.mean()),
         "share_spearman_above_0.9": float((rho >= MIN_RHO).mean()),
-        "verified_by_gap": {
-            f"{low}-{high}": verification_rate(
-                apart[(gaps >= low) & (gaps < high)], reference.threshold
-            )
-            for low, high in ((0, 10), (10, 20), (20, 30), (30, 50), (50, 120))
-        },
-        "verified_to_30_years": verification_rate(
-            apart[gaps <= MAX_VERIFIED_GAP], reference.threshold
-        ),
+        "verified": verification_rate(apart.ravel(), reference.threshold),
+        "verified_to_30_years": verification_rate(apart[near], reference.threshold),
+        "mean_embedding_distance": _mean(apart),
         "sex_kept": float(same_sex.mean()),
-        "self_change": float(measured.self_change.mean()),
-        "outside_change": float(measured.outside_change.mean()),
+        "self_change": _mean(measured.self_change),
+        "outside_change": _mean(measured.outside_change),
     }
     if measured.second:
-        second = np.concatenate([v.features for v in measured.second])
-        inputs = np.tile(reference.verdicts.features[source], (len(measured.second), 1))
-        finite = np.where(np.isfinite(measured.cycle_psnr), measured.cycle_psnr, 99.0)
         figures |= {
-            "pooled_second_pass": _distances(second, inputs, limit=len(inputs)),
-            "cycle_l1": float(measured.cycle_change.mean()),
-            "cycle_psnr": float(finite.mean()),
+            "pooled_second_pass": pooled_second_pass(measured, reference.verdicts.features[source]),
+            "cycle_l1": _mean(measured.cycle_change),
+            "cycle_psnr": _mean(_capped(measured.cycle_psnr)),
         }
     return figures
 
 
-def _pooled(measured: Measurements, reference: Reference) -> dict[str, Any]:
-    """Distances over all targets at once, each with as many real faces as generated ones."""
-    generated, real = [], []
-    for target, verdicts in zip(measured.targets, measured.first, strict=True):
-        of_group = reference.features_of(GROUP_CENTERS.index(float(target)))[:LIMIT]
-        there = verdicts.features[np.isfinite(verdicts.features).all(axis=1)]
-        count = min(len(of_group), len(there))
-        generated.append(there[:count])
-        real.append(of_group[:count])
-    return _distances(np.concatenate(generated), np.concatenate(real), limit=LIMIT * len(real))
-
-
-def _distances(generated: Array, real: Array, *, limit: int = LIMIT) -> dict[str, Any]:
-    """Both distances between equally many generated and real features, at most `limit`."""
-    generated = generated[np.isfinite(generated).all(axis=1)]
-    count = min(limit, len(generated), len(real))
-    if count < 2:
-        return {"count": count, "distance": float("nan"), "kid": float("nan")}
-    return {
-        "count": count,
-        "distance": frechet_distance(generated[:count], real[:count]),
-        "kid": kernel_distance(generated[:count], real[:count]),
-    }
+def _by_gap(
+    measured: Measurements, faces: Faces, apart: Array, same: NDArray[np.bool_]
+) -> list[dict[str, Any]]:
+    """Identity by the years between the source and the target age."""
+    gaps = np.abs(faces.ages[:, None] - measured.targets[None])
+    rows = []
+    for low, high in GAPS:
+        inside = (gaps >= low) & (gaps < high)
+        rows.append(
+            {
+                "years": f"{low}-{high}",
+                "count": int(inside.sum()),
+                "verified": float(same[inside].mean()) if inside.any() else float("nan"),
+                "mean_embedding_distance": _mean(apart[inside]),
+            }
+        )
+    return rows
 
 
 def _mean(values: Array) -> float:
@@ -219,21 +213,44 @@ def _apart(embeddings: Array, reference: Reference, source: NDArray[np.int64]) -
     )
 
 
+def _cosine(embeddings: Array, reference: Reference, source: NDArray[np.int64]) -> Array:
+    """Cosine of each result's embedding with its own input's, (N,)."""
+    before = reference.verdicts.embeddings[source]
+    lengths = np.linalg.norm(embeddings, axis=1) * np.linalg.norm(before, axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray((embeddings * before).sum(axis=1) / lengths, np.float64)
+
+
+def _capped(psnr: Array) -> Array:
+    return np.minimum(psnr, MAX_PSNR)
+
+
 def _by_label(
-    judged: Array, targets: Array, labels: NDArray[np.int64], names: tuple[str, ...]
+    judged: Array,
+    same: NDArray[np.bool_],
+    targets: Array,
+    labels: NDArray[np.int64],
+    names: tuple[str, ...],
 ) -> dict[str, Any]:
-    """Age scores over all targets of the faces of each label."""
+    """Age scores and verification over all targets of the faces of each label."""
     figures = {}
     for index, name in enumerate(names):
-        rows = judged[labels == index]
-        goals = np.broadcast_to(targets, rows.shape)
-        if len(rows):
-            figures[name] = asdict(score_ages(rows.ravel(), goals.ravel()))
+        mine = labels == index
+        if mine.any():
+            rows = judged[mine]
+            goals = np.broadcast_to(targets, rows.shape)
+            figures[name] = {
+                "faces": int(mine.sum()),
+                **asdict(score_ages(rows.ravel(), goals.ravel())),
+                "verified": float(same[mine].mean()),
+            }
     return figures
 
 
-def _by_both(judged: Array, targets: Array, faces: Faces) -> dict[str, Any]:
+def _by_both(
+    judged: Array, same: NDArray[np.bool_], targets: Array, faces: Faces
+) -> dict[str, Any]:
     both = faces.sexes * len(ETHNICITIES) + faces.ethnicities
     both = np.where((faces.sexes < 0) | (faces.ethnicities < 0), -1, both)
     names = tuple(f"{sex}, {ethnicity}" for sex in SEXES for ethnicity in ETHNICITIES)
-    return _by_label(judged, targets, both, names)
+    return _by_label(judged, same, targets, both, names)

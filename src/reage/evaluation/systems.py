@@ -60,17 +60,26 @@ class DeltaModel:
     second_pass = True
 
     def __init__(
-        self, name: str, size: int, delta: Callable[[NDArray[np.float32], Ages], Any]
+        self,
+        name: str,
+        size: int,
+        delta: Callable[[NDArray[np.float32], Ages], Any],
+        strength: float = 1.0,
     ) -> None:
         """Wraps `delta(images in [-1, 1] of (N, size, size, 3), ages) -> (N, size, size, 3)`."""
-        self.name, self._size, self._delta = name, size, delta
+        self.name, self.image_size, self._delta = name, size, delta
+        self._strength = strength
+
+    def at_strength(self, strength: float) -> DeltaModel:
+        """The same model that applies only a share of the change, 0..1."""
+        return DeltaModel(self.name, self.image_size, self._delta, strength)
 
     def __call__(self, images: Images, target_ages: Ages) -> tuple[Images, NDArray[np.bool_]]:
         """See `AgingSystem`."""
         side = images.shape[1]
-        small = np.stack([_resize(image, self._size) for image in images])
+        small = np.stack([_resize(image, self.image_size) for image in images])
         deltas = np.asarray(self._delta(small.astype(np.float32) / 127.5 - 1, target_ages))
-        large = np.stack([_resize(delta, side) for delta in deltas]) * 127.5
+        large = np.stack([_resize(delta, side) for delta in deltas]) * (127.5 * self._strength)
         fine = np.asarray(np.isfinite(large).all(axis=(1, 2, 3)))
         levels = np.rint(images + np.nan_to_num(large))
         return np.clip(levels, 0, 255).astype(np.uint8), fine
@@ -135,22 +144,25 @@ class NearestReal:
         return results, found
 
 
-def open_system(path: Path | None, files: tuple[str, ...]) -> AgingSystem:
+def open_system(
+    path: Path | None, files: tuple[str, ...], *, threads: int | None = None
+) -> AgingSystem:
     """Opens what is to be scored.
 
     Args:
         path: A folder made by `reage export`, a folder of a training run, or a folder of another
             system's results; None takes the packaged weights.
         files: File names of the faces drawn.
+        threads: CPU threads of an exported model.
 
     Raises:
         EvaluationError: If the path is none of these.
     """
     if path is None:
-        return _of_onnx("packaged weights", AgingModel.from_package())
+        return _of_onnx("packaged weights", AgingModel.from_package(threads=threads))
     if (path / DECODER_FILE).is_file():
-        return _of_onnx(str(path), AgingModel.from_folder(path))
-    if (path / "config.json").is_file():
+        return _of_onnx(str(path), AgingModel.from_folder(path, threads=threads))
+    if is_run(path):
         return _of_run(path)
     if any((path / group.name).is_dir() for group in AGE_GROUPS):
         return OutputFolder(path, files)
@@ -159,6 +171,11 @@ def open_system(path: Path | None, files: tuple[str, ...]) -> AgingSystem:
         "holds no exported model, no training run and no results by age group",
         "name a folder made by `reage export` or `reage train`, or see docs/evaluation.md",
     )
+
+
+def is_run(path: Path | None) -> bool:
+    """Whether a path is a training run, which only TensorFlow can open."""
+    return path is not None and (path / "config.json").is_file()
 
 
 def _of_onnx(name: str, model: AgingModel) -> DeltaModel:
@@ -196,7 +213,7 @@ def _of_run(run: Path) -> DeltaModel:
 
 
 def _resize(image: NDArray[Any], side: int) -> NDArray[Any]:
-    if image.shape[0] == side:
+    if image.shape[:2] == (side, side):
         return image
     method = cv2.INTER_AREA if image.shape[0] > side else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(image, (side, side), interpolation=method))
