@@ -87,12 +87,12 @@ def test_an_export_that_differs_is_not_kept(generator, faces, tmp_path, monkeypa
 
 
 def test_weights_are_stored_in_half_the_bytes(generator) -> None:
-    values = np.linspace(-1, 1, 2000).astype(np.float32)
+    values = np.linspace(-1, 1, 40_000).astype(np.float32)
     graph = onnx.helper.make_graph(
         [onnx.helper.make_node("Add", ["x", "w"], ["y"])],
         "add",
-        [onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [2000])],
-        [onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, [2000])],
+        [onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, [40_000])],
+        [onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, [40_000])],
         [onnx.numpy_helper.from_array(values, "w")],
     )
     model = onnx.helper.make_model(
@@ -103,7 +103,7 @@ def test_weights_are_stored_in_half_the_bytes(generator) -> None:
     onnx.checker.check_model(model)
     assert model.ByteSize() < 0.6 * before
     session = open_session(model.SerializeToString(), threads=1)
-    (y,) = session.run(None, {"x": np.zeros(2000, np.float32)})
+    (y,) = session.run(None, {"x": np.zeros(40_000, np.float32)})
     np.testing.assert_allclose(y, values, rtol=2**-11, atol=1e-7)
     assert export_metadata(generator, **TERMS)["image_size"] == "32"
 
