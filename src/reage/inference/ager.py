@@ -18,6 +18,7 @@ from reage.faces.finder import FaceFinder
 from reage.faces.types import Face
 from reage.images import Photo, PhotoSource, read_photo
 from reage.inference.estimator import AgeEstimate, AgeEstimator, interval
+from reage.inference.grey import are_grey, keep_grey
 from reage.inference.opened import OpenedPhoto
 from reage.inference.results import AgedPhoto, FacePatch
 from reage.inference.session import AgingModel, batches
@@ -235,7 +236,8 @@ class Change:
         if self._source_age is not None:
             baseline = model.decode(features, self._source_age)
             deltas = [delta - baseline for delta in deltas]
-        return [delta * self._strength for delta in deltas]
+        grey = are_grey(crops)
+        return [keep_grey(delta, grey) * self._strength for delta in deltas]
 
 
 def _open_model(

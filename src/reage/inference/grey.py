@@ -1,0 +1,24 @@
+"""Black-and-white photos stay black and white."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+# JPEG files that hold grey pictures as colour are off by a level or two.
+_MAX_COLOUR: Final = 4 / 127.5
+
+
+def are_grey(crops: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Which of N crops, float32 (N, S, S, 3) in [-1, 1], hold no colour, (N,)."""
+    return np.asarray(np.ptp(crops, axis=-1).max(axis=(1, 2)) <= _MAX_COLOUR)
+
+
+def keep_grey(deltas: NDArray[np.float32], grey: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Takes the colour out of the deltas (N, S, S, 3) of crops that are grey, (N,)."""
+    if not grey.any():
+        return deltas
+    means = deltas.mean(axis=-1, keepdims=True)
+    return np.where(grey[:, None, None, None], means, deltas).astype(np.float32)
