@@ -11,10 +11,11 @@ from reage.inference.grey import are_grey, keep_grey
 
 
 def test_only_crops_without_colour_are_grey() -> None:
-    crops = np.zeros((3, 4, 4, 3), np.float32)
-    crops[1, 2, 2, 0] = 0.5
+    crops = np.zeros((4, 8, 8, 3), np.float32)
+    crops[1, 2:6, 2:4, 0] = 0.5
     crops[2, :, :, 1] = 2 / 127.5  # As JPEG leaves it.
-    assert are_grey(crops).tolist() == [True, False, True]
+    crops[3, :, 0, 0] = 0.5  # Beside the face.
+    assert are_grey(crops).tolist() == [True, False, True, True]
 
 
 def test_colour_is_taken_out_of_deltas_of_grey_crops() -> None:

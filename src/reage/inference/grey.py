@@ -9,11 +9,18 @@ from numpy.typing import NDArray
 
 # JPEG files that hold grey pictures as colour are off by a level or two.
 _MAX_COLOUR: Final = 4 / 127.5
+_MOST: Final = 0.9
 
 
 def are_grey(crops: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Which of N crops, float32 (N, S, S, 3) in [-1, 1], hold no colour, (N,)."""
-    return np.asarray(np.ptp(crops, axis=-1).max(axis=(1, 2)) <= _MAX_COLOUR)
+    """Which of N crops, float32 (N, S, S, 3) in [-1, 1], show a face without colour, (N,).
+
+    Most of the middle half must be grey: posters put grey people on coloured grounds.
+    """
+    quarter = crops.shape[1] // 4
+    middle = crops[:, quarter : -quarter or None, quarter : -quarter or None]
+    colour = np.quantile(np.ptp(middle, axis=-1), _MOST, axis=(1, 2))
+    return np.asarray(colour <= _MAX_COLOUR)
 
 
 def keep_grey(deltas: NDArray[np.float32], grey: NDArray[np.bool_]) -> NDArray[np.float32]:
