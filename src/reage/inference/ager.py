@@ -137,7 +137,7 @@ class FaceAger:
         patches = self._find(found, limit)
         matrices = [patch.matrix for patch in patches]
         crops = crop_faces(found.pixels, matrices, self.model.image_size)
-        return OpenedPhoto(found, patches, self.model.encode(crops), self.model)
+        return OpenedPhoto(found, patches, self.model.encode(crops), are_grey(crops), self.model)
 
     def estimate(self, photo: PhotoSource, *, faces: FaceChoice = "all") -> tuple[AgeEstimate, ...]:
         """Tells how old the people in a photo look; it is no proof of anybody's age.

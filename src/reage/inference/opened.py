@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from reage.ages import check_age
 from reage.errors import UsageError
-from reage.images import Photo
-from reage.inference.results import AgedPhoto, FacePatch, paste_faces
+from reage.faces.align import estimate_similarity
+from reage.images import Photo, PhotoSource, read_photo
+from reage.inference.grey import keep_grey
+from reage.inference.results import AgedPhoto, FacePatch
 from reage.inference.session import AgingModel, Features
+from reage.inference.sweep import Sweep
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,12 +26,14 @@ class OpenedPhoto:
         photo: The photo that was read.
         patches: Its faces, largest first.
         features: What the encoder saw in them, in the same order.
+        grey: Which of them hold no colour, and so get none, bool (N,).
         model: The generator.
     """
 
     photo: Photo
     patches: tuple[FacePatch, ...]
     features: Features
+    grey: NDArray[np.bool_]
     model: AgingModel
 
     def age(
@@ -44,17 +50,69 @@ class OpenedPhoto:
             AgeRangeError: If the age lies outside the range of the model.
             UsageError: If there is no such face, or `strength` cannot be meant.
         """
-        years = check_age(to)
-        if not 0.0 <= strength <= 1.0:
-            raise UsageError(f"strength {strength:g}", "is not a share", "give 0 to 1")
-        chosen = range(len(self.patches)) if faces is None else sorted(set(faces))
-        if not all(0 <= face < len(self.patches) for face in chosen):
-            raise UsageError("faces", "names a face that is not there", "count them from 0")
+        sweep = self.sweep([to], faces=faces, strength=strength)
+        return AgedPhoto(sweep.photo, sweep.pixels(0), sweep.faces[0])
+
+    def sweep(
+        self, ages: Iterable[float], *, faces: Sequence[int] | None = None, strength: float = 1.0
+    ) -> Sweep:
+        """Shows some of the people in the photo at each of `ages`; see `age` for the rest."""
+        targets = tuple(check_age(age) for age in ages)
+        if not targets:
+            raise UsageError("ages", "is empty", "give at least one age in years")
+        _check_strength(strength)
+        chosen = self._chosen(faces)
         if not chosen:
-            return AgedPhoto(self.photo, self.photo.pixels, ())
+            return Sweep(self.photo, targets, (), [_no_delta(self.model)] * len(targets))
         rows = np.array(chosen)
         some = {name: values[rows] for name, values in self.features.items()}
-        deltas = self.model.decode(some, years) * np.float32(strength)
-        patches = [self.patches[face] for face in chosen]
-        pixels = paste_faces(self.photo.pixels, patches, deltas)
-        return AgedPhoto(self.photo, pixels, tuple(patch.aged(years) for patch in patches))
+        share = np.float32(strength)
+        grey = self.grey[rows]
+        deltas = [keep_grey(self.model.decode(some, age), grey) * share for age in targets]
+        return Sweep(self.photo, targets, tuple(self.patches[face] for face in chosen), deltas)
+
+    def on(self, photo: PhotoSource | Photo) -> OpenedPhoto:
+        """The same faces, found and encoded already, in another size of the same photo.
+
+        Args:
+            photo: The photo, larger or smaller, of the same proportions within a pixel.
+
+        Raises:
+            ImageReadError: If it cannot be read.
+        """
+        other = photo if isinstance(photo, Photo) else read_photo(photo)
+        height, width = self.photo.pixels.shape[:2]
+        other_height, other_width = other.pixels.shape[:2]
+        scale = np.array([other_width / width, other_height / height])
+        size = self.model.image_size
+        patches = tuple(_scaled(patch, scale, size) for patch in self.patches)
+        return OpenedPhoto(other, patches, self.features, self.grey, self.model)
+
+    def _chosen(self, faces: Sequence[int] | None) -> list[int]:
+        chosen = list(range(len(self.patches))) if faces is None else sorted(set(faces))
+        if not all(0 <= face < len(self.patches) for face in chosen):
+            raise UsageError("faces", "name a face that is not there", "count them from 0")
+        return chosen
+
+
+def _check_strength(strength: float) -> None:
+    if not 0.0 <= strength <= 1.0:
+        raise UsageError(
+            f"strength {strength:g}", "is not a share of the change", "give a number from 0 to 1"
+        )
+
+
+def _no_delta(model: AgingModel) -> NDArray[np.float32]:
+    return np.zeros((0, model.image_size, model.image_size, 3), np.float32)
+
+
+def _scaled(patch: FacePatch, scale: NDArray[np.float64], size: int) -> FacePatch:
+    """The patch in a photo `scale` times as wide and high; its mask, in crop pixels, stays."""
+    face = patch.face
+    box, landmarks, oval = (
+        # Pixel centers are at integers, so it is the edges, half a pixel off, that scale.
+        ((points.reshape(-1, 2) + 0.5) * scale - 0.5).reshape(points.shape).astype(np.float32)
+        for points in (face.box, face.landmarks, face.oval)
+    )
+    moved = replace(face, box=box, landmarks=landmarks, oval=oval)
+    return FacePatch(moved, estimate_similarity(landmarks, size), patch.mask)

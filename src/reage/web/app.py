@@ -1,218 +1,173 @@
-"""The web application: its routes, its limits, and plain words for whatever goes wrong."""
+"""The web application: its routes, and what each of them calls."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Collection
+from dataclasses import asdict
 from importlib import resources
-from typing import Any, Final
+from typing import Final
 
 from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
-from starlette.requests import ClientDisconnect, Request
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from reage.errors import ReageError
 from reage.inference.ager import FaceAger
 from reage.web import work
-from reage.web.store import VisitStore
+from reage.web.answers import Handler, answering, refuse
+from reage.web.archive import age_archive
+from reage.web.limits import Limits, RefusalError, Room, Workers
+from reage.web.store import Visit, VisitStore
 
-_STATIC: Final = {"": "index.html", "page.js": "page.js", "style.css": "style.css"}
-_TYPES: Final = {"html": "text/html", "js": "text/javascript", "css": "text/css"}
-_HEADERS: Final = {
-    "Content-Security-Policy": "default-src 'self'; img-src 'self' blob: data:; "
-    "media-src 'self' blob:; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
-    "Cache-Control": "no-store",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
+# What a browser knows the machine it runs on as.
+LOCAL_HOSTS: Final = ("localhost", "127.0.0.1", "::1")
+_STATIC: Final = {
+    "/": "index.html",
+    "/page.js": "page.js",
+    "/stage.js": "stage.js",
+    "/server.js": "server.js",
+    "/style.css": "style.css",
 }
+_TYPES: Final = {"html": "text/html", "js": "text/javascript", "css": "text/css"}
+# The rest of the time is for the photo under way when this share of it is over.
+_ARCHIVE_SHARE: Final = 0.8
+_FORGET_EVERY: Final = 30.0
 
 
-@dataclass(frozen=True)
-class Limits:
-    """What a visitor may ask for.
-
-    Attributes:
-        upload_bytes: Size of a photo or an archive.
-        pixels: Pixels of a photo.
-        visits: Photos kept in memory.
-        visit_seconds: How long an unused photo is kept.
-        at_once: Requests worked on at a time.
-        waiting: Requests that may wait for their turn.
-        seconds: Longest time for one request.
-        archive_photos: Photos in an archive.
-    """
-
-    upload_bytes: int = 20_000_000
-    pixels: int = 40_000_000
-    visits: int = 16
-    visit_seconds: float = 900.0
-    at_once: int = 2
-    waiting: int = 16
-    seconds: float = 60.0
-    archive_photos: int = 50
-
-
-class RefusalError(Exception):
-    """A request that is answered with a status and a sentence."""
-
-    def __init__(self, status: int, sentence: str) -> None:
-        super().__init__(sentence)
-        self.status, self.sentence = status, sentence
-
-
-class Queue:
-    """Lets a few requests work, some wait, and refuses the rest."""
-
-    def __init__(self, at_once: int, waiting: int) -> None:
-        self._turn = asyncio.Semaphore(at_once)
-        self._room = at_once + waiting
-
-    @contextlib.asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
-        """Waits for a turn.
-
-        Raises:
-            RefusalError: If too many wait already.
-        """
-        if self._room <= 0:
-            raise RefusalError(
-                503, "Too many people are at it just now. Please try again in a moment."
-            )
-        self._room -= 1
-        try:
-            async with self._turn:
-                yield
-        finally:
-            self._room += 1
-
-
-Handler = Callable[[Request], Awaitable[Response]]
-
-
-def create_app(ager: FaceAger, limits: Limits | None = None) -> Starlette:
+def create_app(
+    ager: FaceAger, limits: Limits | None = None, *, hosts: Collection[str] | None = None
+) -> Starlette:
     """Builds the application.
 
     Args:
         ager: The models to use.
         limits: What a visitor may ask for.
+        hosts: Names under which the page may be asked for, so that no other site can pass itself
+            off as this one; None means any.
     """
-    limits = limits or Limits()
-    visits = VisitStore(limits.visits, limits.visit_seconds)
-    queue = Queue(limits.at_once, limits.waiting)
+    site = _Site(ager, limits or Limits())
+    handlers: list[tuple[str, Handler, str]] = [
+        *((path, _static(file), "GET") for path, file in _STATIC.items()),
+        ("/api/limits", site.tell_limits, "GET"),
+        ("/api/photos", site.upload, "POST"),
+        ("/api/photos/{name}", site.forget, "DELETE"),
+        ("/api/photos/{name}/aged", site.aged, "GET"),
+        ("/api/photos/{name}/{kind}", site.download, "GET"),
+        ("/api/archive", site.archive, "POST"),
+    ]
+    return Starlette(
+        routes=[
+            Route(path, answering(handler, hosts), methods=[method])
+            for path, handler, method in handlers
+        ],
+        exception_handlers={HTTPException: refuse},
+        lifespan=site.lifespan,
+    )
 
-    async def working(function: Callable[..., Any], *arguments: Any) -> Any:
-        async with queue.turn():
-            # A thread cannot be stopped, but the visitor need not wait for it.
-            return await asyncio.wait_for(
-                run_in_threadpool(function, *arguments), timeout=limits.seconds
+
+class _Site:
+    """The handlers, and what they share."""
+
+    def __init__(self, ager: FaceAger, limits: Limits) -> None:
+        self._ager, self._limits = ager, limits
+        self._visits = VisitStore(limits.visits, limits.visit_seconds)
+        self._workers = Workers(limits.at_once, limits.waiting, limits.seconds)
+        self._uploads = Room(limits.at_once + limits.waiting)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(self, _: Starlette) -> AsyncIterator[None]:
+        """Forgets photos in time even when nobody asks for anything any more."""
+        every = min(_FORGET_EVERY, self._limits.visit_seconds)
+        task = asyncio.create_task(forget_regularly(self._visits, every))
+        try:
+            yield
+        finally:
+            task.cancel()
+
+    async def tell_limits(self, _: Request) -> Response:
+        return JSONResponse(asdict(self._limits))
+
+    async def upload(self, request: Request) -> Response:
+        with self._uploads.place():
+            data = await self._body(request)
+            visit, answer = await self._workers.run(
+                work.open_visit, self._ager, data, self._limits.pixels
             )
+        return JSONResponse(answer | {"id": self._visits.add(visit)}, status_code=201)
 
-    async def upload(request: Request) -> Response:
-        data = await _body(request, limits.upload_bytes)
-        visit, answer = await working(work.open_visit, ager, data, limits.pixels)
-        return JSONResponse(answer | {"id": visits.add(visit)}, status_code=201)
+    async def aged(self, request: Request) -> Response:
+        wish = work.Wish.of(request.query_params)
+        data = await self._workers.run(work.preview, self._visit_of(request), wish)
+        return Response(data, media_type="image/jpeg")
 
-    def visit_of(request: Request) -> Any:
-        visit = visits.get(request.path_params["name"])
+    async def download(self, request: Request) -> Response:
+        kind = request.path_params["kind"]
+        if kind not in work.DOWNLOADS:
+            raise RefusalError(404, "There is no such download.")
+        wish, visit = work.Wish.of(request.query_params), self._visit_of(request)
+        download = await self._workers.run(work.DOWNLOADS[kind], visit, wish, self._limits.pixels)
+        return _attachment(download)
+
+    async def forget(self, request: Request) -> Response:
+        self._visits.drop(request.path_params["name"])
+        return Response(status_code=204)
+
+    async def archive(self, request: Request) -> Response:
+        wish = work.Wish.of(request.query_params)
+        seconds = _ARCHIVE_SHARE * self._limits.seconds
+        with self._uploads.place():
+            data = await self._body(request)
+            aged = await self._workers.run(
+                age_archive, self._ager, data, wish, self._limits, seconds
+            )
+        name = f"aged_{wish.to:g}.zip"
+        response = _attachment(work.Download(aged.data, name, "application/zip"))
+        response.headers["Reage-Aged"] = str(aged.aged)
+        response.headers["Reage-Failed"] = str(aged.failed)
+        return response
+
+    def _visit_of(self, request: Request) -> Visit:
+        visit = self._visits.get(request.path_params["name"])
         if visit is None:
             raise RefusalError(404, "This photo is no longer kept here. Please choose it again.")
         return visit
 
-    async def aged(request: Request) -> Response:
-        wish = work.Wish.of(request.query_params)
-        return Response(
-            await working(work.preview, visit_of(request), wish), media_type="image/jpeg"
-        )
-
-    async def download(request: Request) -> Response:
-        wish = work.Wish.of(request.query_params)
-        kind = request.path_params["kind"]
-        if kind not in work.DOWNLOADS:
-            raise RefusalError(404, "There is no such download.")
-        data, name, media_type = await working(
-            work.DOWNLOADS[kind], ager, visit_of(request), wish, limits.pixels
-        )
-        disposition = {"Content-Disposition": f'attachment; filename="{name}"'}
-        return Response(data, media_type=media_type, headers=disposition)
-
-    async def forget(request: Request) -> Response:
-        visits.drop(request.path_params["name"])
-        return Response(status_code=204)
-
-    async def batch(request: Request) -> Response:
-        wish = work.Wish.of(request.query_params)
-        data = await _body(request, limits.upload_bytes)
-        archive = await working(
-            work.age_archive, ager, data, wish, limits.archive_photos, limits.pixels
-        )
-        disposition = {"Content-Disposition": f'attachment; filename="aged_{wish.to:g}.zip"'}
-        return Response(archive, media_type="application/zip", headers=disposition)
-
-    routes = [
-        *(Route(f"/{path}", _static(file)) for path, file in _STATIC.items()),
-        Route("/api/photos", _answering(upload), methods=["POST"]),
-        Route("/api/photos/{name}", _answering(forget), methods=["DELETE"]),
-        Route("/api/photos/{name}/aged", _answering(aged)),
-        Route("/api/photos/{name}/{kind}", _answering(download)),
-        Route("/api/archive", _answering(batch), methods=["POST"]),
-    ]
-    return Starlette(routes=routes)
+    async def _body(self, request: Request) -> bytes:
+        """Reads an upload, but never more of it, or for longer, than is allowed."""
+        limit = self._limits.upload_bytes
+        too_large = RefusalError(413, f"That is more than {limit / 1e6:.0f} MB. Please send less.")
+        announced = request.headers.get("content-length", "0")
+        if announced.isdecimal() and int(announced) > limit:
+            raise too_large
+        data = bytearray()
+        async with asyncio.timeout(self._limits.seconds):
+            async for part in request.stream():
+                data += part
+                if len(data) > limit:
+                    raise too_large
+        if not data:
+            raise RefusalError(422, "Nothing arrived. Please choose a photo.")
+        return bytes(data)
 
 
-def _answering(handler: Handler) -> Handler:
-    """Turns whatever goes wrong in a handler into a status and one sentence."""
-
-    async def answer(request: Request) -> Response:
-        try:
-            response = await handler(request)
-        except RefusalError as refusal:
-            response = _sentence(refusal.status, refusal.sentence)
-        except ReageError as error:
-            # The subject may be a path or a name of this machine's: visitors get the rest.
-            response = _sentence(422, f"This photo {error.reason}; {error.remedy}.")
-        except TimeoutError:
-            response = _sentence(503, "That took too long. Please try a smaller photo.")
-        except ClientDisconnect:
-            response = Response(status_code=400)
-        except Exception:
-            response = _sentence(500, "Something went wrong here. Please try another photo.")
-        response.headers.update(_HEADERS)
-        return response
-
-    return answer
+async def forget_regularly(visits: VisitStore, every: float) -> None:
+    """Clears a store every so many seconds, without end."""
+    while True:
+        await asyncio.sleep(every)
+        visits.forget_unused()
 
 
-def _sentence(status: int, sentence: str) -> Response:
-    return Response(
-        json.dumps({"error": sentence}), status_code=status, media_type="application/json"
-    )
+def _attachment(download: work.Download) -> Response:
+    disposition = {"Content-Disposition": f'attachment; filename="{download.name}"'}
+    return Response(download.data, media_type=download.media_type, headers=disposition)
 
 
 def _static(file: str) -> Handler:
     async def serve(_: Request) -> Response:
         data = (resources.files(__package__) / "static" / file).read_bytes()
-        return Response(data, media_type=_TYPES[file.rsplit(".", 1)[1]], headers=dict(_HEADERS))
+        return Response(data, media_type=_TYPES[file.rsplit(".", 1)[1]])
 
     return serve
-
-
-async def _body(request: Request, limit: int) -> bytes:
-    """Reads a body, but never more of it than is allowed."""
-    too_large = RefusalError(413, f"That is more than {limit / 1e6:.0f} MB. Please send less.")
-    announced = request.headers.get("content-length", "0")
-    if announced.isdecimal() and int(announced) > limit:
-        raise too_large
-    parts, size = [], 0
-    async for part in request.stream():
-        size += len(part)
-        if size > limit:
-            raise too_large
-        parts.append(part)
-    if not size:
-        raise RefusalError(422, "Nothing arrived. Please choose a photo.")
-    return b"".join(parts)

@@ -46,7 +46,7 @@ class VisitStore:
         """Keeps a photo and returns its name."""
         name = secrets.token_urlsafe(24)
         with self._lock:
-            self._forget()
+            self._forget_unused()
             self._visits[name] = (self._clock(), visit)
             while len(self._visits) > self._limit:
                 self._visits.popitem(last=False)
@@ -55,7 +55,7 @@ class VisitStore:
     def get(self, name: str) -> Visit | None:
         """The photo of that name, if it is still kept."""
         with self._lock:
-            self._forget()
+            self._forget_unused()
             if name not in self._visits:
                 return None
             visit = self._visits[name][1]
@@ -68,7 +68,16 @@ class VisitStore:
         with self._lock:
             self._visits.pop(name, None)
 
-    def _forget(self) -> None:
+    def forget_unused(self) -> None:
+        """Forgets every photo whose time is over."""
+        with self._lock:
+            self._forget_unused()
+
+    def __len__(self) -> int:
+        """How many photos are held in memory."""
+        return len(self._visits)
+
+    def _forget_unused(self) -> None:
         oldest = self._clock() - self._seconds
         for name in [name for name, (used, _) in self._visits.items() if used < oldest]:
             del self._visits[name]

@@ -1,10 +1,14 @@
+import { ask, forget, save, send } from "/server.js";
+import { divide, outline, show, showAfter, showBefore } from "/stage.js";
+
 const find = (id) => document.getElementById(id);
-const ui = Object.fromEntries(
-  ["choose", "drop", "file", "camera", "shoot", "live", "message", "result", "before", "after",
-    "faces", "line", "age", "years", "split", "strength", "again", "archive"].map((id) => [id, find(id)]),
-);
+const names = ["choose", "drop", "file", "camera", "shoot", "live", "message", "result", "stage",
+  "age", "years", "strength", "share", "again", "archive", "through", "ages", "hint"];
+const ui = Object.fromEntries(names.map((id) => [id, find(id)]));
+const START_SPLIT = 0;
 let photo = null; // {id, width, height, faces: [{box}], chosen: Set}
-let busy = false;
+let opening = 0; // Counts what was opened, so that only the newest is shown.
+let drawing = false;
 let wanted = false;
 
 function say(text, bad = false) {
@@ -12,39 +16,44 @@ function say(text, bad = false) {
   ui.message.classList.toggle("bad", bad);
 }
 
-async function ask(path, options) {
-  let answer;
-  try {
-    answer = await fetch(path, options);
-  } catch {
-    throw new Error("The program that serves this page does not answer. Is it still running?");
-  }
-  if (answer.ok) return answer;
-  const { error } = await answer.json().catch(() => ({}));
-  throw new Error(error || "Something went wrong. Please try again.");
+function fail(error) {
+  say(error.message, true);
+  if (error.status === 404) restart();
 }
 
 function wish() {
-  const query = new URLSearchParams({ to: ui.age.value, strength: ui.strength.value });
-  if (photo) query.set("faces", [...photo.chosen].join(","));
-  return query;
+  return new URLSearchParams({
+    to: ui.age.value, strength: ui.strength.value, faces: [...photo.chosen].join(","),
+  });
 }
 
 async function open(file) {
   if (!file) return;
+  stopCamera();
+  const turn = ++opening;
   say("Looking for faces…");
   try {
-    const answer = await ask("/api/photos", { method: "POST", body: file });
-    forget();
-    photo = await answer.json();
-    photo.chosen = new Set(photo.faces.keys());
+    const found = await (await send("/api/photos", file)).json();
+    if (turn !== opening) return forget(found.id);
+    leave();
+    photo = { ...found, chosen: new Set(found.faces.keys()) };
+    const original = await ask(`/api/photos/${found.id}/aged?to=0&faces=`);
+    showBefore(await original.blob());
+    if (turn === opening) await begin();
   } catch (error) {
-    say(error.message, true);
-    return;
+    if (turn === opening) fail(error);
   }
-  const original = await ask(`/api/photos/${photo.id}/aged?to=0&faces=`);
-  show(ui.before, await original.blob());
-  outline();
+}
+
+async function begin() {
+  outline(photo, (index) => {
+    const on = !photo.chosen.delete(index);
+    if (on) photo.chosen.add(index);
+    draw();
+    return on;
+  });
+  showAfter(null, ui.age.value);
+  divide(START_SPLIT);
   ui.choose.hidden = true;
   ui.result.hidden = false;
   const count = photo.faces.length;
@@ -52,139 +61,160 @@ async function open(file) {
   await draw();
 }
 
-function show(image, blob) {
-  const old = image.src;
-  image.src = URL.createObjectURL(blob);
-  if (old) URL.revokeObjectURL(old);
-}
-
 // While the slider is dragged only the newest wish counts: one request at a time.
 async function draw() {
   wanted = true;
-  if (busy || !photo) return;
-  busy = true;
+  if (drawing || !photo) return;
+  drawing = true;
+  ui.stage.setAttribute("aria-busy", "true");
   try {
     while (wanted && photo) {
       wanted = false;
-      const answer = await ask(`/api/photos/${photo.id}/aged?${wish()}`);
-      show(ui.after, await answer.blob());
-      ui.after.alt = `The photo at the age of ${ui.age.value}`;
-      document.body.dataset.shown = ui.age.value;
+      const [id, age] = [photo.id, ui.age.value];
+      const blob = await (await ask(`/api/photos/${id}/aged?${wish()}`)).blob();
+      if (photo?.id !== id) continue;
+      showAfter(blob, age);
+      document.body.dataset.shown = age;
     }
   } catch (error) {
-    say(error.message, true);
+    if (photo) fail(error);
   } finally {
-    busy = false;
+    drawing = false;
+    ui.stage.setAttribute("aria-busy", "false");
   }
 }
 
-function outline() {
-  ui.faces.replaceChildren(...photo.faces.map((face, index) => {
-    const [x0, y0, x1, y1] = face.box;
-    const button = document.createElement("button");
-    button.type = "button";
-    button.style.left = `${(100 * x0) / photo.width}%`;
-    button.style.top = `${(100 * y0) / photo.height}%`;
-    button.style.width = `${(100 * (x1 - x0)) / photo.width}%`;
-    button.style.height = `${(100 * (y1 - y0)) / photo.height}%`;
-    button.setAttribute("aria-label", `Age face ${index + 1} of ${photo.faces.length}`);
-    button.setAttribute("aria-pressed", "true");
-    button.addEventListener("click", () => {
-      const on = !photo.chosen.delete(index);
-      if (on) photo.chosen.add(index);
-      button.setAttribute("aria-pressed", String(on));
-      draw();
-    });
-    return button;
-  }));
-}
-
-function divide() {
-  const share = Number(ui.split.value);
-  ui.after.style.clipPath = `inset(0 0 0 ${share}%)`;
-  ui.line.style.left = `${share}%`;
-  ui.line.style.opacity = share > 0 && share < 100 ? 1 : 0;
-}
-
-function forget() {
-  if (photo) fetch(`/api/photos/${photo.id}`, { method: "DELETE", keepalive: true }).catch(() => {});
+function leave() {
+  if (photo) forget(photo.id);
   photo = null;
+  ui.through.hidden = true;
+  for (const picture of [ui.ages, find("before"), find("after")]) show(picture, null);
+  delete document.body.dataset.shown;
 }
 
-function save(blob, name) {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(blob);
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+function restart() {
+  opening++;
+  leave();
+  ui.file.value = "";
+  ui.result.hidden = true;
+  ui.choose.hidden = false;
+  ui.drop.focus();
 }
 
-async function download(path, options) {
+async function whileWorking(buttons, work) {
   say("Working…");
+  for (const button of buttons) button.disabled = true;
   try {
-    const answer = await ask(path, options);
-    const name = /filename="([^"]+)"/.exec(answer.headers.get("Content-Disposition") || "");
-    save(await answer.blob(), name ? name[1] : "aged");
-    say("Done.");
+    say(await work());
   } catch (error) {
-    say(error.message, true);
+    fail(error);
+  } finally {
+    for (const button of buttons) button.disabled = false;
   }
+}
+
+function download(kind) {
+  return async () => {
+    const { id } = photo;
+    const blob = await save(await ask(`/api/photos/${id}/${kind}?${wish()}`));
+    if (kind !== "photo" && photo?.id === id) {
+      show(ui.ages, blob);
+      ui.through.hidden = false;
+    }
+    return "Downloaded.";
+  };
+}
+
+function sendArchive(file) {
+  if (!file) return;
+  const query = new URLSearchParams({ to: find("archive-age").value });
+  whileWorking([find("drop-archive")], async () => {
+    const answer = await send(`/api/archive?${query}`, file);
+    await save(answer);
+    const [aged, failed] = ["Reage-Aged", "Reage-Failed"].map((name) => answer.headers.get(name));
+    return `${aged} aged and downloaded`
+      + (failed === "0" ? "." : `, ${failed} not: failures.txt in the .zip file says why.`);
+  });
 }
 
 async function startCamera() {
   try {
     ui.live.srcObject = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "user" } });
+    await ui.live.play();
   } catch {
     say("The camera cannot be used here. Please choose a photo.", true);
     return;
   }
-  await ui.live.play();
+  say("");
   ui.live.hidden = ui.shoot.hidden = false;
+}
+
+function stopCamera() {
+  ui.live.srcObject?.getTracks().forEach((track) => track.stop());
+  ui.live.srcObject = null;
+  ui.live.hidden = ui.shoot.hidden = true;
 }
 
 function shoot() {
   const canvas = document.createElement("canvas");
   [canvas.width, canvas.height] = [ui.live.videoWidth, ui.live.videoHeight];
   canvas.getContext("2d").drawImage(ui.live, 0, 0);
-  ui.live.srcObject.getTracks().forEach((track) => track.stop());
-  ui.live.hidden = ui.shoot.hidden = true;
   canvas.toBlob(open, "image/jpeg", 0.95);
 }
 
-ui.file.addEventListener("change", () => open(ui.file.files[0]));
-ui.drop.addEventListener("keydown", (event) => {
-  if (event.key === "Enter" || event.key === " ") { event.preventDefault(); ui.file.click(); }
-});
+function choosesFiles(drop, input, take) {
+  input.addEventListener("change", () => { take(input.files[0]); input.value = ""; });
+  drop.addEventListener("click", () => input.click());
+}
+
+const tabs = [find("tab-one"), find("tab-many")];
+const inMany = () => !find("many").hidden;
+
+function select(tab) {
+  for (const one of tabs) {
+    one.setAttribute("aria-selected", String(one === tab));
+    one.tabIndex = one === tab ? 0 : -1;
+    find(one.getAttribute("aria-controls")).hidden = one !== tab;
+  }
+  say("");
+}
+
+for (const [index, tab] of tabs.entries()) {
+  tab.addEventListener("click", () => select(tab));
+  tab.addEventListener("keydown", (event) => {
+    if (event.key !== "ArrowLeft" && event.key !== "ArrowRight") return;
+    select(tabs[1 - index]);
+    tabs[1 - index].focus();
+  });
+}
+choosesFiles(ui.drop, ui.file, open);
+choosesFiles(find("drop-archive"), ui.archive, sendArchive);
 for (const kind of ["dragover", "dragleave", "drop"]) {
   document.addEventListener(kind, (event) => {
     event.preventDefault();
-    ui.drop.classList.toggle("over", kind === "dragover");
-    if (kind === "drop") open(event.dataTransfer.files[0]);
+    document.body.classList.toggle("over", kind === "dragover");
+    if (kind !== "drop") return;
+    (inMany() ? sendArchive : open)(event.dataTransfer.files[0]);
   });
 }
 document.addEventListener("paste", (event) => {
   const file = [...event.clipboardData.files].find((one) => one.type.startsWith("image/"));
-  if (file) open(file);
+  if (file && !inMany()) open(file);
 });
 ui.camera.addEventListener("click", startCamera);
 ui.shoot.addEventListener("click", shoot);
-ui.age.addEventListener("input", () => { ui.years.value = ui.age.value; draw(); });
-ui.strength.addEventListener("input", draw);
-ui.split.addEventListener("input", divide);
-for (const kind of ["photo", "strip", "gif"]) {
-  find(`get-${kind}`).addEventListener("click", () => download(`/api/photos/${photo.id}/${kind}?${wish()}`));
+ui.age.addEventListener("input", () => { ui.years.textContent = ui.age.value; draw(); });
+ui.strength.addEventListener("input", () => {
+  ui.share.textContent = `${Math.round(100 * ui.strength.value)} %`;
+  draw();
+});
+find("archive-age").addEventListener("input", (event) => {
+  find("archive-years").textContent = event.target.value;
+});
+const downloads = ["photo", "strip", "gif"].map((kind) => find(`get-${kind}`));
+for (const button of downloads) {
+  button.addEventListener("click", () => whileWorking(downloads, download(button.id.slice(4))));
 }
-ui.again.addEventListener("click", () => {
-  forget();
-  ui.file.value = "";
-  ui.result.hidden = true;
-  ui.choose.hidden = false;
-  say("");
-  ui.drop.focus();
-});
-ui.archive.addEventListener("change", () => {
-  const query = new URLSearchParams({ to: find("archive-age").value });
-  if (ui.archive.files[0]) download(`/api/archive?${query}`, { method: "POST", body: ui.archive.files[0] });
-});
-window.addEventListener("pagehide", forget);
-divide();
+ui.again.addEventListener("click", () => { say(""); restart(); });
+window.addEventListener("pagehide", () => { stopCamera(); if (photo) restart(); });
+divide(START_SPLIT);
