@@ -1,13 +1,31 @@
-"""`reage export`: from a training run to the files that inference reads."""
+"""`reage export`: from a training run to files that inference, servers and phones read."""
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from reage.cli.train import require_tensorflow
+
+
+# The package's own enums live beside TensorFlow code, which `--help` must not load.
+class FormatOption(StrEnum):
+    """What `--format` takes."""
+
+    ONNX = "onnx"
+    SAVEDMODEL = "savedmodel"
+    LITERT = "litert"
+
+
+class PrecisionOption(StrEnum):
+    """What `--precision` takes."""
+
+    FLOAT32 = "float32"
+    FLOAT16 = "float16"
+    INT8 = "int8"
 
 
 def export_command(
@@ -18,11 +36,32 @@ def export_command(
     data: Annotated[
         Path, typer.Option(help="Prepared data, whose validation faces check the export.")
     ] = Path("prepared"),
+    file_format: Annotated[
+        FormatOption,
+        typer.Option("--format", help="onnx for `reage age`, servers and browsers; or others."),
+    ] = FormatOption.ONNX,
+    precision: Annotated[
+        PrecisionOption | None,
+        typer.Option(
+            help="Of ONNX weights: float16 if not given; int8 is smallest and fastest, and less "
+            "exact.",
+        ),
+    ] = None,
 ) -> None:
-    """Export the averaged generator of RUN as ONNX, and check it against Keras on real faces."""
+    """Export the averaged generator of RUN, and check it against Keras on real faces."""
     require_tensorflow("reage export")
-    from reage.export.run import export_run
+    from reage.export.quantize import Precision
+    from reage.export.run import Format, export_run
 
     folder = output or run / "export"
-    difference = export_run(run, data, folder)
-    typer.echo(f"{folder}: exported; differs from Keras by at most {difference:.1e}")
+    found = export_run(
+        run,
+        data,
+        folder,
+        file_format=Format(file_format),
+        precision=Precision(precision) if precision else None,
+    )
+    typer.echo(
+        f"{folder}: exported; differs from Keras by at most {found.max:.1e}, "
+        f"{found.mean:.1e} on average"
+    )

@@ -100,8 +100,26 @@ def convert(model: Any, outputs: list[str], path: Path, metadata: Mapping[str, s
     Raises:
         MissingExtraError: If tf2onnx is not installed.
     """
+    proto = float32_graph(model, outputs)
+    import onnx
+
+    store_half(proto)
+    onnx.helper.set_model_props(proto, dict(metadata))
+    onnx.checker.check_model(proto)
+    path.write_bytes(proto.SerializeToString())
+
+
+def float32_graph(model: Any, outputs: list[str]) -> Any:
+    """Converts a float32 functional Keras model, for any batch size, to an `onnx.ModelProto`.
+
+    Args:
+        model: The model.
+        outputs: Names for its outputs, in order.
+
+    Raises:
+        MissingExtraError: If tf2onnx is not installed.
+    """
     try:
-        import onnx
         import tf2onnx
     except ImportError as error:
         raise MissingExtraError(
@@ -121,7 +139,4 @@ def convert(model: Any, outputs: list[str], path: Path, metadata: Mapping[str, s
         return dict(zip(outputs, results, strict=True))
 
     proto, _ = tf2onnx.convert.from_function(call, input_signature=signature, opset=OPSET)
-    store_half(proto)
-    onnx.helper.set_model_props(proto, dict(metadata))
-    onnx.checker.check_model(proto)
-    path.write_bytes(proto.SerializeToString())
+    return proto

@@ -2,29 +2,100 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
+from typing import Any, Final
 
 import keras
 import numpy as np
+from numpy.typing import NDArray
 
 from reage.data.pipeline import load_faces
-from reage.errors import ExportError
+from reage.errors import ExportError, UsageError
+from reage.export.difference import Difference
 from reage.export.estimator import export_estimator
-from reage.export.onnx import export_onnx
+from reage.export.quantize import Precision, export_precision
 from reage.models.generator import build_generator
 from reage.models.presets import generator_size
 from reage.training.run import latest_generator, load_critic, load_run_config
 
 PARITY_FACES = 16
+CALIBRATION_FACES = 32
 LICENCE = "Non-commercial research use, as the UTKFace data; the code is Apache-2.0"
+TRAINING_DATA = "UTKFace (aligned and cropped), training split of reage"
+_TERMS: Final = {"training_data": TRAINING_DATA, "licence": LICENCE}
 
 
-def export_run(run: Path, prepared: Path, folder: Path) -> float:
-    """Exports the critic and the averaged generator of the latest stage, also of a run going on.
+class Format(StrEnum):
+    """File formats that a generator can be exported to."""
+
+    ONNX = "onnx"
+    SAVEDMODEL = "savedmodel"
+    LITERT = "litert"
+
+
+def export_run(
+    run: Path,
+    prepared: Path,
+    folder: Path,
+    *,
+    file_format: Format = Format.ONNX,
+    precision: Precision | None = None,
+) -> Difference:
+    """Exports the averaged generator of the latest stage, also of a run going on.
+
+    As ONNX, which is what `reage age` reads, the critic is exported beside it as age estimator.
+
+    Args:
+        run: Folder of a training run.
+        prepared: Prepared data, whose validation faces check the export.
+        folder: Receives the files; made if need be.
+        file_format: What to write.
+        precision: Of ONNX; float16 if not given.
 
     Returns:
-        The largest absolute difference of the generator between ONNX Runtime and Keras on
-        validation faces.
+        The difference of the exported generator from Keras on validation faces.
+
+    Raises:
+        ExportError: If the run has no generator yet, or the export is too far from Keras.
+        UsageError: If a precision is given for a format that has none.
+    """
+    if precision is not None and file_format is not Format.ONNX:
+        raise UsageError(
+            f"--precision {precision}", "is a choice of ONNX files only", "add --format onnx"
+        )
+    generator, faces, calibration = load_exportable(run, prepared)
+    if file_format is Format.SAVEDMODEL:
+        from reage.export.savedmodel import export_savedmodel
+
+        return export_savedmodel(generator, folder, faces, **_TERMS)
+    if file_format is Format.LITERT:
+        from reage.export.litert import export_litert
+
+        return export_litert(generator, folder, faces, **_TERMS)
+    config = load_run_config(run)
+    critic = load_critic(run, config)
+    critic_faces = load_faces(prepared, "validation", config.critic.image_size)
+    found = export_precision(
+        generator,
+        folder,
+        faces,
+        precision=precision or Precision.FLOAT16,
+        calibration=calibration,
+        **_TERMS,
+    )
+    export_estimator(critic, critic_faces, folder, LICENCE)
+    return found
+
+
+def load_exportable(
+    run: Path, prepared: Path
+) -> tuple[Any, NDArray[np.float32], NDArray[np.float32]]:
+    """The averaged generator of a run's latest stage, in float32, and faces to check it on.
+
+    Returns:
+        The generator, `PARITY_FACES` validation faces to check on, and `CALIBRATION_FACES` others,
+        both (N, S, S, 3) float32 in [-1, 1].
 
     Raises:
         ExportError: If the run has no generator yet.
@@ -38,14 +109,5 @@ def export_run(run: Path, prepared: Path, folder: Path) -> float:
     generator = build_generator(generator_size(stage.image_size, width=config.width))
     load(generator)
     faces = load_faces(prepared, "validation", stage.image_size)
-    images = faces.images[:PARITY_FACES].astype(np.float32) / 127.5 - 1.0
-    critic = load_critic(run, config)
-    critic_faces = load_faces(prepared, "validation", config.critic.image_size)
-    export_estimator(critic, critic_faces, folder, LICENCE)
-    return export_onnx(
-        generator,
-        folder,
-        images,
-        training_data="UTKFace (aligned and cropped), training split of reage",
-        licence=LICENCE,
-    )
+    images = faces.images[: PARITY_FACES + CALIBRATION_FACES].astype(np.float32) / 127.5 - 1.0
+    return generator, images[:PARITY_FACES], images[PARITY_FACES:]
