@@ -132,24 +132,25 @@ def random_faces(size: int) -> Any:
 def critic_trainer(size: int) -> Any:
     import keras
 
-    from reage.models.discriminator import build_discriminator
+    from reage.models.discriminator import build_critic
     from reage.models.presets import discriminator_size
     from reage.training.config import CriticConfig
     from reage.training.critic import AgeCriticTrainer
 
     config = CriticConfig()
     trainer = AgeCriticTrainer(
-        build_discriminator(discriminator_size(size)),
-        build_discriminator(discriminator_size(size)),
+        build_critic(discriminator_size(size)),
+        build_critic(discriminator_size(size)),
         epsilon=config.epsilon,
         epsilon_ramp_steps=1,
         clean_share=config.clean_share,
         label_sigma=config.label_sigma,
+        attribute_weight=config.attribute_weight,
         ema_decay=config.ema_decay,
         seed=0,
     )
     trainer.compile(optimizer=keras.optimizers.Adam(1e-3), jit_compile=False)
-    trainer.optimizer.build(trainer.age_path.trainable_variables)
+    trainer.optimizer.build(trainer.heads.trainable_variables)
     return trainer
 
 
@@ -157,7 +158,7 @@ def gan(size: int) -> Any:
     import keras
 
     from reage.ages import NUM_GROUPS
-    from reage.models.discriminator import build_discriminator
+    from reage.models.discriminator import build_critic, build_discriminator
     from reage.models.generator import build_generator
     from reage.models.presets import discriminator_size, generator_size
     from reage.training.gan import FaceAgingGAN, LossWeights
@@ -166,7 +167,7 @@ def gan(size: int) -> Any:
         generator=build_generator(generator_size(size)),
         average=build_generator(generator_size(size)),
         discriminator=build_discriminator(discriminator_size(size)),
-        critic=build_discriminator(discriminator_size(min(size, 64)), name="critic"),
+        critic=build_critic(discriminator_size(min(size, 64))),
         critic_targets=np.full((NUM_GROUPS, NUM_GROUPS), 1 / NUM_GROUPS, np.float32),
         weights=LossWeights(),
     )

@@ -37,6 +37,27 @@ def test_cross_entropy_and_divergence() -> None:
     assert number(losses.divergence(halves, flat)) == pytest.approx(np.log(7), rel=1e-5)
 
 
+def test_attributes_count_where_they_are_known() -> None:
+    outputs = {
+        "sex_logits": np.array([2.0, 2.0, 2.0], np.float32),
+        "ethnicity_logits": np.zeros((3, 5), np.float32),
+    }
+    loss = np.asarray(losses.attribute_loss(outputs, np.array([1, 0, -1]), np.array([-1, -1, 3])))
+    np.testing.assert_allclose(loss, [np.log1p(np.exp(-2)), np.log1p(np.exp(2)), np.log(5)], 1e-5)
+
+
+def test_attributes_that_stay_cost_nothing() -> None:
+    source = {
+        "sex_logits": np.array([1.0, 0.0], np.float32),
+        "ethnicity_logits": np.eye(2, 5, dtype=np.float32),
+    }
+    np.testing.assert_allclose(losses.attribute_divergence(source, source), 0.0, atol=1e-6)
+    other = {**source, "sex_logits": np.array([1.0, np.log(3.0)], np.float32)}
+    # KL of (1/2, 1/2) from (1/4, 3/4).
+    expected = [0.0, 0.5 * np.log(2) + 0.5 * np.log(2 / 3)]
+    np.testing.assert_allclose(losses.attribute_divergence(source, other), expected, atol=1e-5)
+
+
 def test_conditional_logits_add_the_log_probability() -> None:
     outputs = {"age_logits": np.zeros((1, NUM_GROUPS), np.float32), "realism_logits": [2.0]}
     found = number(losses.conditional_logits(outputs, ONE_HOT))

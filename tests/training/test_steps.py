@@ -8,12 +8,11 @@ import pytest
 import tensorflow as tf
 
 from reage.ages import NUM_GROUPS, soft_code
-from reage.models.discriminator import build_discriminator
+from reage.models.discriminator import build_critic, build_discriminator
 from reage.models.generator import build_generator
 from reage.models.presets import discriminator_size, generator_size
 from reage.training.critic import AgeCriticTrainer, ascend
 from reage.training.gan import FaceAgingGAN, LossWeights
-from reage.training.losses import cross_entropy, soft_ordinal_labels
 
 SIZE, COUNT, WIDTH = 32, 4, 0.1
 
@@ -30,6 +29,8 @@ def batch() -> dict[str, Any]:
     return {
         "image": tf.constant(rng.uniform(-0.8, 0.8, (COUNT, SIZE, SIZE, 3)), tf.float32),
         "source_group": tf.constant([0, 5, 7, 11], tf.int64),
+        "sex": tf.constant([0, 1, -1, 0], tf.int64),
+        "ethnicity": tf.constant([4, -1, 2, 0], tf.int64),
         "source_code": tf.constant(soft_code(ages)),
         "target_code": tf.constant(soft_code(ages[::-1].copy())),
         "wrong_code": tf.constant(soft_code(ages[::-1].copy())),
@@ -37,8 +38,8 @@ def batch() -> dict[str, Any]:
     }
 
 
-def discriminator(name: str = "critic") -> Any:
-    return build_discriminator(discriminator_size(SIZE, width=WIDTH), name=name)
+def critic() -> Any:
+    return build_critic(discriminator_size(SIZE, width=WIDTH))
 
 
 def critic_trainer(**changes: Any) -> AgeCriticTrainer:
@@ -47,33 +48,33 @@ def critic_trainer(**changes: Any) -> AgeCriticTrainer:
         "epsilon_ramp_steps": 0,
         "clean_share": 0.5,
         "label_sigma": 0.8,
+        "attribute_weight": 0.3,
         "ema_decay": 0.9,
         "seed": 0,
     }
-    trainer = AgeCriticTrainer(discriminator(), discriminator(), **(settings | changes))
+    trainer = AgeCriticTrainer(critic(), critic(), **(settings | changes))
     trainer.compile(optimizer=keras.optimizers.Adam(1e-2), jit_compile=False)
-    trainer.optimizer.build(trainer.age_path.trainable_variables)
+    trainer.optimizer.build(trainer.heads.trainable_variables)
     trainer.steps.assign(1)
     return trainer
 
 
 def test_perturbation_raises_the_loss_within_its_radius() -> None:
     trainer, data = critic_trainer(), batch()
-    images, labels = data["image"], soft_ordinal_labels(data["source_group"], 0.8)
-    worst = trainer._perturb(images, labels)
+    images = data["image"]
+    worst = trainer._perturb(images, data)
     distance = np.linalg.norm((worst - images).numpy().reshape(COUNT, -1), axis=1)
     assert (distance <= 1.5 + 1e-4).all()
     assert (distance > 0.5).all()
     assert np.abs(worst).max() <= 1.0
-    before, after = (cross_entropy(labels, trainer.age_path(x)) for x in (images, worst))
+    before, after = (trainer._loss(trainer.heads(x), data) for x in (images, worst))
     assert (np.asarray(after) > np.asarray(before)).all()
 
 
 def test_radius_grows_from_nothing() -> None:
     trainer, data = critic_trainer(epsilon_ramp_steps=100), batch()
     trainer.steps.assign(0)
-    labels = soft_ordinal_labels(data["source_group"], 0.8)
-    np.testing.assert_allclose(trainer._perturb(data["image"], labels), data["image"], atol=1e-5)
+    np.testing.assert_allclose(trainer._perturb(data["image"], data), data["image"], atol=1e-5)
 
 
 def test_critic_learns_a_batch_by_heart() -> None:
@@ -89,28 +90,29 @@ def test_critic_learns_a_batch_by_heart() -> None:
 
 
 def test_ascent_makes_the_critic_believe() -> None:
-    critic, images = discriminator(), batch()["image"]
-    for variable in critic.variables:
+    network, images = critic(), batch()["image"]
+    for variable in network.variables:
         variable.assign_add(np.random.default_rng(1).normal(0, 0.1, variable.shape))
 
     def belief(x: Any) -> Any:
-        return np.asarray(tf.nn.softmax(critic(x)["age_logits"]))[:, 9]
+        return np.asarray(tf.nn.softmax(network(x)["age_logits"]))[:, 9]
 
-    changed = ascend(critic, images, 9, steps=10, step_size=0.5)
+    changed = ascend(network, images, 9, steps=10, step_size=0.5)
     assert (belief(changed) > belief(images)).all()
     assert np.abs(changed).max() <= 1.0
 
 
-def gan(*, realism: bool, **weights: float) -> FaceAgingGAN:
+def gan(*, realism: bool, cycle_share: float = 1.0, **weights: float) -> FaceAgingGAN:
     size = generator_size(SIZE, width=WIDTH)
     model = FaceAgingGAN(
         generator=build_generator(size),
         average=build_generator(size),
-        discriminator=discriminator("discriminator"),
-        critic=discriminator(),
+        discriminator=build_discriminator(discriminator_size(SIZE, width=WIDTH)),
+        critic=critic(),
         critic_targets=np.eye(NUM_GROUPS, dtype=np.float32) * 0.9 + 0.1 / NUM_GROUPS,
         weights=LossWeights(**weights),
         realism=realism,
+        cycle_share=cycle_share,
         r1_interval=1,
         ema_decay=0.5,
     )
@@ -146,6 +148,18 @@ def test_one_step_trains_what_it_should(realism: bool) -> None:
     assert float(logs["g_delta"]) == 0.0
     if realism:
         assert float(logs["d_r1"]) > 0
+
+
+def test_second_pass_takes_its_share_of_the_batch() -> None:
+    model, data = gan(realism=False, cycle_share=0.5), batch()
+    for variable in model.generator.variables:
+        variable.assign_add(np.random.default_rng(1).normal(0, 0.05, variable.shape))
+    first = model.generator([data["image"], data["target_code"]])
+    second = model.generator([first["image"][:2], data["source_code"][:2]])
+    terms = model._generator_terms(data, first)
+    difference = np.abs(second["image"] - data["image"][:2]).mean()
+    assert float(terms["cycle"]) == pytest.approx(difference, rel=1e-4)
+    assert difference > 0
 
 
 def test_average_lies_between_old_and_new() -> None:

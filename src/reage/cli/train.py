@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -29,6 +30,10 @@ def train_command(
         list[str] | None,
         typer.Option("--set", help="Override one setting, such as critic.steps=100."),
     ] = None,
+    init: Annotated[
+        str | None,
+        typer.Option(help="Start from the weights of another run, or from `shipped`."),
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on exactly where the run was stopped.")
     ] = False,
@@ -43,7 +48,8 @@ def train_command(
     from reage.training.config import load_config
     from reage.training.run import start_run, train_critic, train_generator
 
-    resolved = load_config(config, tuple(settings or ()))
+    overrides = [*(settings or ()), *([f"init={json.dumps(init)}"] if init else ())]
+    resolved = load_config(config, tuple(overrides))
     start_run(run, resolved, resume=resume or phases == ("generator",))
     if "critic" in phases:
         report = train_critic(run, data, resolved)

@@ -106,8 +106,9 @@ def training_batch(
 
     Returns:
         `image` (B, S, S, 3) float32 RGB in [-1, 1], half of them mirrored; `source_group` (B,)
-        int64; `source_code`, `target_code`, `wrong_code` (B, 14) float32 soft age codes; `is_self`
-        (B,) float32, 1 where the target is the face's own age.
+        int64; `sex` and `ethnicity` (B,) int64, -1 where unknown; `source_code`, `target_code`,
+        `wrong_code` (B, 14) float32 soft age codes; `is_self` (B,) float32, 1 where the target is
+        the face's own age.
     """
     rng = np.random.default_rng([seed, step])
     groups = faces.groups
@@ -125,6 +126,8 @@ def training_batch(
     return {
         "image": images.astype(np.float32) / 127.5 - 1.0,
         "source_group": groups[picked],
+        "sex": faces.sexes[picked],
+        "ethnicity": faces.ethnicities[picked],
         "source_code": soft_code(source_ages),
         "target_code": soft_code(target_ages),
         "wrong_code": soft_code(np.asarray(GROUP_CENTERS)[wrong_groups]),

@@ -16,10 +16,22 @@ from reage.models.layers import activation, conv, downsample
 from reage.models.presets import FINEST_BLOCK, DiscriminatorSize
 
 PATCH_RESOLUTIONS = (16, 8)
+NUM_ETHNICITIES = 5
+"""UTKFace's."""
 
 
-def build_discriminator(size: DiscriminatorSize, *, name: str = "discriminator") -> Any:
-    """Builds a discriminator.
+def build_critic(size: DiscriminatorSize) -> Any:
+    """Builds an age critic: a discriminator that also tells what is to stay as it is.
+
+    Its further outputs: `sex_logits` (N,), positive for female, and `ethnicity_logits` (N, 5).
+    """
+    return build_discriminator(size, name="critic", attributes=True)
+
+
+def build_discriminator(
+    size: DiscriminatorSize, *, name: str = "discriminator", attributes: bool = False
+) -> Any:
+    """Builds a discriminator; `attributes` adds the heads of `build_critic`.
 
     Input `image` (N, S, S, 3), RGB in [-1, 1]. Outputs a dictionary, float32: `age_logits`
     (N, 14); `realism_logits` (N,), of the whole face; `patch_logits` (N, P), one for each place of
@@ -42,9 +54,16 @@ def build_discriminator(size: DiscriminatorSize, *, name: str = "discriminator")
             patch = conv(1, f"patch_{resolution}", kernel=1)(x)
             patches.append(keras.layers.Flatten()(patch))
     pooled = ops.cast(ops.mean(x, axis=(1, 2)), "float32")
+
+    def head(count: int, name: str) -> Any:
+        return keras.layers.Dense(count, dtype="float32", name=name)(pooled)
+
     outputs = {
-        "age_logits": keras.layers.Dense(NUM_GROUPS, dtype="float32", name="age_logits")(pooled),
-        "realism_logits": keras.layers.Dense(1, dtype="float32", name="realism")(pooled)[:, 0],
+        "age_logits": head(NUM_GROUPS, "age_logits"),
+        "realism_logits": head(1, "realism")[:, 0],
         "patch_logits": ops.cast(ops.concatenate(patches, axis=-1), "float32"),
     }
+    if attributes:
+        outputs["sex_logits"] = head(1, "sex")[:, 0]
+        outputs["ethnicity_logits"] = head(NUM_ETHNICITIES, "ethnicity")
     return keras.Model(image, outputs, name=name)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 
 def grow(coarse: Any, fine: Any) -> list[str]:
@@ -19,12 +21,20 @@ def grow(coarse: Any, fine: Any) -> list[str]:
     Returns:
         Paths of the variables of `fine` that keep their own initial value.
     """
-    trained = {variable.path: variable for variable in coarse.variables}
+    return fill(fine, {variable.path: variable.numpy() for variable in coarse.variables})
+
+
+def fill(network: Any, weights: Mapping[str, NDArray[Any]]) -> list[str]:
+    """Sets the variables of a network to `weights`, by path; for the rest see `grow`.
+
+    Returns:
+        Paths of the variables that keep their own initial value.
+    """
     new = []
-    for variable in fine.variables:
-        source = trained.get(variable.path)
-        if source is not None and source.shape == variable.shape:
-            variable.assign(source.numpy() if hasattr(source, "numpy") else np.asarray(source))
+    for variable in network.variables:
+        source = weights.get(variable.path)
+        if source is not None and source.shape == tuple(variable.shape):
+            variable.assign(source)
         elif "/down_" in f"/{variable.path}" and "_in/" in variable.path:
             variable.assign(np.zeros(variable.shape, np.float32))
         else:

@@ -25,6 +25,7 @@ class CriticConfig:
         epsilon_ramp: Share of the steps over which the radius grows from 0.
         clean_share: Share of each batch that is not perturbed.
         label_sigma: Width of its soft ordinal labels, in groups.
+        attribute_weight: What sex and ethnicity count beside age in its loss.
         power: Sampling of age groups; see `Sampling.power`.
     """
 
@@ -36,6 +37,7 @@ class CriticConfig:
     epsilon_ramp: float = 0.3
     clean_share: float = 0.5
     label_sigma: float = 0.8
+    attribute_weight: float = 0.3
     power: float = 0.6
     ema_decay: float = 0.998
 
@@ -48,6 +50,7 @@ class StageConfig:
         image_size: Side of the images, pixels.
         steps: Length of the stage, in steps of one batch.
         realism: Whether the discriminator takes part; without it the critic teaches alone.
+        cycle_share: Share of each batch that takes the second pass, back to the source age.
         weights: Weights of the loss terms.
     """
 
@@ -55,6 +58,7 @@ class StageConfig:
     batch_size: int = 16
     steps: int = 10000
     realism: bool = True
+    cycle_share: float = 0.5
     generator_learning_rate: float = 2e-4
     discriminator_learning_rate: float = 4e-4
     r1_interval: int = 16
@@ -70,6 +74,7 @@ class TrainConfig:
     Attributes:
         width: Factor on every channel count.
         precision: Keras dtype policy, `mixed_bfloat16` or `float32`.
+        init: Where the initial weights come from: a run's folder, `shipped`, or nowhere.
         log_every: Steps between lines of the log; also the length of an epoch.
         sample_every: Steps between sample grids.
         checkpoint_minutes: Minutes between checkpoints.
@@ -78,6 +83,7 @@ class TrainConfig:
     seed: int = 0
     width: float = 1.0
     precision: str = "mixed_bfloat16"
+    init: str = ""
     log_every: int = 100
     sample_every: int = 500
     checkpoint_minutes: float = 10.0

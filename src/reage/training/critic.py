@@ -15,21 +15,22 @@ from keras import ops
 from reage.training.augment import augment
 from reage.training.ema import update_average
 from reage.training.gradients import input_gradient, value_and_gradients
-from reage.training.losses import cross_entropy, soft_ordinal_labels
+from reage.training.losses import attribute_loss, cross_entropy, soft_ordinal_labels
 
 
 class AgeCriticTrainer(keras.Model):  # type: ignore[misc]
-    """Trains a discriminator's age head by one-step L2 adversarial training.
+    """Trains a critic's heads for age, sex and ethnicity by one-step L2 adversarial training.
 
     Wong et al. 2020, "Fast is better than free": a random start makes one gradient step enough.
 
     Args:
-        critic: The network to train; `build_discriminator`.
+        critic: The network to train; `build_critic`.
         average: A second copy of it that receives the exponential moving average.
         epsilon: Radius of the perturbation, L2 over a whole image in [-1, 1].
         epsilon_ramp_steps: Steps over which the radius grows from 0.
         clean_share: Share of each batch that is left unperturbed; it keeps the critic accurate.
         label_sigma: Width of the soft ordinal labels, in groups.
+        attribute_weight: What sex and ethnicity count, where age counts 1.
         ema_decay: Decay of the moving average.
         seed: Seed of augmentation and random starts.
     """
@@ -43,15 +44,18 @@ class AgeCriticTrainer(keras.Model):  # type: ignore[misc]
         epsilon_ramp_steps: int,
         clean_share: float,
         label_sigma: float,
+        attribute_weight: float,
         ema_decay: float,
         seed: int,
     ) -> None:
         super().__init__(name="age_critic_trainer")
         self.critic, self.average = critic, average
-        self.age_path = keras.Model(critic.inputs, critic.output["age_logits"])
+        heads = ("age_logits", "sex_logits", "ethnicity_logits")
+        self.heads = keras.Model(critic.inputs, {name: critic.output[name] for name in heads})
         self.epsilon, self.epsilon_ramp_steps = epsilon, epsilon_ramp_steps
         self.clean_share = clean_share
-        self.label_sigma, self.ema_decay = label_sigma, ema_decay
+        self.label_sigma, self.attribute_weight = label_sigma, attribute_weight
+        self.ema_decay = ema_decay
         self.random = keras.random.SeedGenerator(seed)
         self.steps = keras.Variable(0, dtype="int64", trainable=False, name="steps")
         self.trackers = {name: keras.metrics.Mean(name) for name in ("loss", "accuracy")}
@@ -74,15 +78,15 @@ class AgeCriticTrainer(keras.Model):  # type: ignore[misc]
     def train_step(self, batch: dict[str, Any]) -> dict[str, Any]:
         """One step on clean and on perturbed faces; see `training_batch` for the batch."""
         images = augment(batch["image"], self.random)
-        labels = soft_ordinal_labels(batch["source_group"], self.label_sigma)
+        names = ("source_group", "sex", "ethnicity")
         clean = round(images.shape[0] * self.clean_share)
-        worst = self._perturb(images[clean:], labels[clean:])
+        worst = self._perturb(images[clean:], {name: batch[name][clean:] for name in names})
         shown = ops.concatenate([images[:clean], worst])
-        variables = self.age_path.trainable_variables
+        variables = self.heads.trainable_variables
 
         def loss() -> tuple[Any, Any]:
-            logits = self.age_path(shown, training=True)
-            return ops.mean(cross_entropy(labels, logits)), logits
+            outputs = self.heads(shown, training=True)
+            return ops.mean(self._loss(outputs, batch)), outputs["age_logits"]
 
         value, logits, gradients = value_and_gradients(loss, variables)
         self.optimizer.apply(gradients, variables)
@@ -94,7 +98,12 @@ class AgeCriticTrainer(keras.Model):  # type: ignore[misc]
         self.trackers["accuracy"].update_state(ops.cast(hits, "float32"))
         return {name: tracker.result() for name, tracker in self.trackers.items()}
 
-    def _perturb(self, images: Any, labels: Any) -> Any:
+    def _loss(self, outputs: dict[str, Any], labels: dict[str, Any]) -> Any:
+        ages = soft_ordinal_labels(labels["source_group"], self.label_sigma)
+        attributes = attribute_loss(outputs, labels["sex"], labels["ethnicity"])
+        return cross_entropy(ages, outputs["age_logits"]) + self.attribute_weight * attributes
+
+    def _perturb(self, images: Any, labels: dict[str, Any]) -> Any:
         ramp = ops.cast(self.steps, "float32") / max(1, self.epsilon_ramp_steps)
         radius = self.epsilon * ops.minimum(1.0, ramp)
         noise = keras.random.normal(ops.shape(images), seed=self.random)
@@ -102,7 +111,7 @@ class AgeCriticTrainer(keras.Model):  # type: ignore[misc]
         start = _clip_norm(noise, radius) * scale
 
         def loss(x: Any) -> Any:
-            return cross_entropy(labels, self.age_path(x, training=True))
+            return self._loss(self.heads(x, training=True), labels)
 
         gradient = ops.cast(input_gradient(loss, images + start), "float32")
         step = start + 1.25 * radius * gradient / (_norm(gradient) + 1e-12)

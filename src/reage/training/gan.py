@@ -23,6 +23,7 @@ class LossWeights:
         adversarial: Real *and* of the target age, by the discriminator, on the whole face.
         patch: Real, by the discriminator, place by place.
         critic: Divergence from what the critic says of real faces of the target age.
+        attributes: Divergence of sex and ethnicity, by the critic, from the source's.
         cycle: L1 between the source and the second pass back to the source age.
         identity: Difference of the identity codes of source and first pass.
         self: L1 of the delta where the target is the source age.
@@ -36,6 +37,7 @@ class LossWeights:
     adversarial: float = 1.0
     patch: float = 0.5
     critic: float = 0.5
+    attributes: float = 0.5
     cycle: float = 4.0
     identity: float = 0.5
     self: float = 4.0
@@ -46,7 +48,7 @@ class LossWeights:
     r1: float = 0.1
 
 
-CRITIC_TERMS = ("critic", "cycle", "identity", "self", "delta", "chroma")
+CRITIC_TERMS = ("critic", "attributes", "cycle", "identity", "self", "delta", "chroma")
 REALISM_TERMS = ("adversarial", "patch")
 DISCRIMINATOR_TERMS = ("real", "fake", "wrong_age", "patch_real", "patch_fake", "age", "r1")
 
@@ -64,6 +66,7 @@ class FaceAgingGAN(keras.Model):  # type: ignore[misc]
         label_sigma: Width of the soft ordinal labels of the age head, in groups.
         realism: Whether the discriminator and its terms take part; without them the critic alone
             teaches the generator what age is, which it learns faster.
+        cycle_share: Share of each batch that takes the second pass, back to the source age.
         r1_interval: The R1 penalty is taken every so many steps, scaled up accordingly.
         ema_decay: Decay of the generator's moving average.
         augment_strength: Strength of the differentiable augmentation.
@@ -81,6 +84,7 @@ class FaceAgingGAN(keras.Model):  # type: ignore[misc]
         weights: LossWeights,
         label_sigma: float = 0.8,
         realism: bool = True,
+        cycle_share: float = 1.0,
         r1_interval: int = 16,
         ema_decay: float = 0.999,
         augment_strength: float = 1.0,
@@ -93,6 +97,7 @@ class FaceAgingGAN(keras.Model):  # type: ignore[misc]
         self.critic_targets = ops.convert_to_tensor(critic_targets, "float32")
         self.loss_weights_ = weights
         self.label_sigma, self.realism = label_sigma, realism
+        self.cycle_share = cycle_share
         self.r1_interval, self.ema_decay = r1_interval, ema_decay
         self.augment_strength = augment_strength
         self.random = keras.random.SeedGenerator(seed)
@@ -153,20 +158,22 @@ class FaceAgingGAN(keras.Model):  # type: ignore[misc]
     def _generator_terms(self, batch: dict[str, Any], first: dict[str, Any]) -> dict[str, Any]:
         """Unweighted scalar terms of the generator's loss, by name."""
         image, target = batch["image"], batch["target_code"]
-        second = self.generator([first["image"], batch["source_code"]], training=True)
-        with_code = first["code"]
+        back = slice(0, round(image.shape[0] * self.cycle_share))
+        second = self.generator([first["image"][back], batch["source_code"][back]], training=True)
         seen = augment(first["image"], self.random, strength=self.augment_strength)
-        critic_logits = self.critic(self._for_critic(seen), training=False)["age_logits"]
+        judged = self.critic(self._for_critic(seen), training=False)
+        judged_source = self.critic(self._for_critic(image), training=False)
         is_self = batch["is_self"]
         self_share = ops.maximum(ops.sum(is_self), 1.0)
         delta = first["delta"]
         change = losses.mean_absolute_difference(delta, ops.zeros_like(delta))
         terms = {
             "critic": ops.mean(
-                losses.divergence(ops.matmul(target, self.critic_targets), critic_logits)
+                losses.divergence(ops.matmul(target, self.critic_targets), judged["age_logits"])
             ),
-            "cycle": ops.mean(losses.mean_absolute_difference(second["image"], image)),
-            "identity": ops.mean(losses.code_difference(second["code"], with_code)),
+            "attributes": ops.mean(losses.attribute_divergence(judged_source, judged)),
+            "cycle": ops.mean(losses.mean_absolute_difference(second["image"], image[back])),
+            "identity": ops.mean(losses.code_difference(second["code"], first["code"][back])),
             "self": ops.sum(change * is_self) / self_share,
             "delta": ops.mean(losses.delta_energy(delta)),
             "chroma": ops.mean(losses.chroma_energy(delta)),

@@ -7,6 +7,7 @@ from typing import Any
 from keras import ops
 
 from reage.ages import NUM_GROUPS
+from reage.models.discriminator import NUM_ETHNICITIES
 
 
 def soft_ordinal_labels(groups: Any, sigma: float) -> Any:
@@ -21,7 +22,7 @@ def soft_ordinal_labels(groups: Any, sigma: float) -> Any:
 
 
 def cross_entropy(labels: Any, logits: Any) -> Any:
-    """Cross-entropy (N,) of label distributions (N, 14) and logits (N, 14)."""
+    """Cross-entropy (N,) of label distributions (N, K) and logits (N, K)."""
     return -ops.sum(labels * ops.log_softmax(logits, axis=-1), axis=-1)
 
 
@@ -33,6 +34,37 @@ def divergence(labels: Any, logits: Any) -> Any:
     """
     entropy = -ops.sum(labels * ops.log(ops.maximum(labels, 1e-8)), axis=-1)
     return cross_entropy(labels, logits) - entropy
+
+
+def attribute_loss(outputs: dict[str, Any], sex: Any, ethnicity: Any) -> Any:
+    """Cross-entropy (N,) of sex and ethnicity; an unknown label, -1, counts nothing.
+
+    Args:
+        outputs: The critic's outputs.
+        sex: (N,) int, 0 male, 1 female.
+        ethnicity: (N,) int, UTKFace's 0..4.
+    """
+    toward = outputs["sex_logits"] * (1.0 - 2.0 * ops.cast(sex, "float32"))
+    labels = ops.one_hot(ops.maximum(ethnicity, 0), NUM_ETHNICITIES)
+    of_sex = ops.where(sex >= 0, ops.softplus(toward), 0.0)
+    of_ethnicity = ops.where(
+        ethnicity >= 0, cross_entropy(labels, outputs["ethnicity_logits"]), 0.0
+    )
+    return of_sex + of_ethnicity
+
+
+def attribute_divergence(reference: dict[str, Any], outputs: dict[str, Any]) -> Any:
+    """Kullback-Leibler divergence (N,) of sex and ethnicity from what the critic said before.
+
+    Args:
+        reference: The critic's outputs on the source faces.
+        outputs: Its outputs on what became of them.
+    """
+    share = ops.sigmoid(reference["sex_logits"])
+    sexes = ops.stack([1.0 - share, share], axis=-1)
+    logits = ops.stack([ops.zeros_like(share), outputs["sex_logits"]], axis=-1)
+    ethnicities = ops.softmax(reference["ethnicity_logits"], axis=-1)
+    return divergence(sexes, logits) + divergence(ethnicities, outputs["ethnicity_logits"])
 
 
 def conditional_logits(outputs: dict[str, Any], age_code: Any) -> Any:

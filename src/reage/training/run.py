@@ -21,7 +21,7 @@ from keras import ops
 from reage.ages import NUM_GROUPS
 from reage.data.pipeline import Faces, as_dataset, load_faces, training_batches
 from reage.errors import TrainingError
-from reage.models.discriminator import build_discriminator
+from reage.models.discriminator import build_critic, build_discriminator
 from reage.models.generator import build_generator
 from reage.models.growth import grow
 from reage.models.presets import discriminator_size, generator_size
@@ -29,6 +29,7 @@ from reage.training.callbacks import Checkpoint, SampleGrid, StopAt, tile
 from reage.training.config import StageConfig, TrainConfig, as_dict, from_dict
 from reage.training.critic import AgeCriticTrainer, ascend
 from reage.training.gan import FaceAgingGAN
+from reage.training.initial import start_from
 from reage.training.state import load_variables, save_variables
 
 _ASCENT_GROUPS = (0, 3, 7, 9, 11)
@@ -68,20 +69,25 @@ def train_critic(run: Path, prepared: Path, config: TrainConfig) -> dict[str, An
     keras.config.set_dtype_policy(config.precision)
     size = discriminator_size(settings.image_size, width=config.width)
     trainer = AgeCriticTrainer(
-        build_discriminator(size, name="critic"),
-        build_discriminator(size, name="critic"),
+        build_critic(size),
+        build_critic(size),
         epsilon=settings.epsilon,
         epsilon_ramp_steps=round(settings.steps * settings.epsilon_ramp),
         clean_share=settings.clean_share,
         label_sigma=settings.label_sigma,
+        attribute_weight=settings.attribute_weight,
         ema_decay=settings.ema_decay,
         seed=config.seed,
     )
-    schedule = keras.optimizers.schedules.CosineDecay(settings.learning_rate, settings.steps)
+    for network in (trainer.critic, trainer.average):
+        start_from(config.init, {"critic": network})
+    schedule = keras.optimizers.schedules.CosineDecay(
+        settings.learning_rate, max(1, settings.steps)
+    )
     trainer.compile(
         optimizer=keras.optimizers.Adam(schedule, beta_1=0.9, beta_2=0.99), jit_compile=False
     )
-    trainer.optimizer.build(trainer.age_path.trainable_variables)
+    trainer.optimizer.build(trainer.heads.trainable_variables)
     faces = load_faces(prepared, "train", settings.image_size)
     sampling = type(config.sampling)(power=settings.power)
     _fit(trainer, trainer.state, folder, faces, config, settings, sampling, [])
@@ -109,7 +115,7 @@ def train_generator(run: Path, prepared: Path, config: TrainConfig) -> None:
         folder = _stage_folder(run, index, stage)
         (folder / "samples").mkdir(parents=True, exist_ok=True)
         gan = _build_gan(config, stage, critic, targets)
-        _initialise(gan, previous, critic)
+        _initialise(gan, previous, critic, config.init)
         if _finished(folder, stage):
             load_variables(folder / "state.npz", gan.state())
         else:
@@ -127,7 +133,7 @@ def load_critic(run: Path, config: TrainConfig) -> Any:
     if not path.exists():
         raise TrainingError(run, "has no trained critic", "run `reage train critic` first")
     size = discriminator_size(config.critic.image_size, width=config.width)
-    critic = build_discriminator(size, name="critic")
+    critic = build_critic(size)
     load_variables(path, {"critic": critic.variables})
     return critic
 
@@ -165,7 +171,8 @@ def mean_predictions(critic: Any, faces: Faces) -> Any:
 
     A group without a face gets the prediction of the nearest group below it.
     """
-    probabilities = np.asarray(ops.softmax(_critic_logits(critic, faces), axis=-1))
+    logits = _critic_outputs(critic, faces)["age_logits"]
+    probabilities = np.asarray(ops.softmax(logits, axis=-1))
     rows: list[Any] = []
     for group in range(NUM_GROUPS):
         members = probabilities[faces.groups == group]
@@ -178,10 +185,11 @@ def critic_report(critic: Any, faces: Faces) -> dict[str, Any]:
 
     Returns:
         `accuracy` over the 14 groups, `mean_error_groups` of the predicted group (the median of
-        the predicted distribution), `faces`, and `accuracy_by_group`.
+        the predicted distribution), `faces`, `accuracy_by_group`, `sex_accuracy` and
+        `ethnicity_accuracy` over the faces whose label is known.
     """
-    logits = _critic_logits(critic, faces)
-    probabilities = np.asarray(ops.softmax(logits, axis=-1))
+    outputs = _critic_outputs(critic, faces)
+    probabilities = np.asarray(ops.softmax(outputs["age_logits"], axis=-1))
     best = probabilities.argmax(axis=-1)
     median = (probabilities.cumsum(axis=-1) < 0.5).sum(axis=-1)
     hit = best == faces.groups
@@ -193,7 +201,16 @@ def critic_report(critic: Any, faces: Faces) -> dict[str, Any]:
             float(hit[faces.groups == group].mean()) if (faces.groups == group).any() else None
             for group in range(NUM_GROUPS)
         ],
+        "sex_accuracy": _accuracy(outputs["sex_logits"] > 0, faces.sexes),
+        "ethnicity_accuracy": _accuracy(
+            outputs["ethnicity_logits"].argmax(axis=-1), faces.ethnicities
+        ),
     }
+
+
+def _accuracy(predicted: Any, labels: Any) -> float | None:
+    known = labels >= 0
+    return float((predicted == labels)[known].mean()) if known.any() else None
 
 
 def ascent_figure(critic: Any, faces: Faces, columns: int = 10) -> Any:
@@ -204,12 +221,12 @@ def ascent_figure(critic: Any, faces: Faces, columns: int = 10) -> Any:
     return tile(np.stack(rows))
 
 
-def _critic_logits(critic: Any, faces: Faces) -> Any:
-    logits = [
-        np.asarray(critic(_to_float(faces.images[i : i + 128]), training=False)["age_logits"])
+def _critic_outputs(critic: Any, faces: Faces) -> dict[str, Any]:
+    parts = [
+        critic(_to_float(faces.images[i : i + 128]), training=False)
         for i in range(0, len(faces.images), 128)
     ]
-    return np.concatenate(logits)
+    return {name: np.concatenate([np.asarray(part[name]) for part in parts]) for name in parts[0]}
 
 
 def _build_gan(config: TrainConfig, stage: StageConfig, critic: Any, targets: Any) -> FaceAgingGAN:
@@ -223,6 +240,7 @@ def _build_gan(config: TrainConfig, stage: StageConfig, critic: Any, targets: An
         weights=stage.weights,
         label_sigma=config.critic.label_sigma,
         realism=stage.realism,
+        cycle_share=stage.cycle_share,
         r1_interval=stage.r1_interval,
         ema_decay=stage.ema_decay,
         augment_strength=stage.augment_strength,
@@ -235,10 +253,11 @@ def _build_gan(config: TrainConfig, stage: StageConfig, critic: Any, targets: An
     return gan
 
 
-def _initialise(gan: FaceAgingGAN, previous: FaceAgingGAN | None, critic: Any) -> None:
-    """Starts a stage from the one before, or the first discriminator from the critic."""
+def _initialise(gan: FaceAgingGAN, previous: FaceAgingGAN | None, critic: Any, init: str) -> None:
+    """Starts a stage from the one before, the first discriminator from `init` or the critic."""
     if previous is None:
         grow(critic, gan.discriminator)
+        start_from(init, {"generator": gan.generator, "discriminator": gan.discriminator})
     else:
         grow(previous.generator, gan.generator)
         grow(previous.discriminator, gan.discriminator)

@@ -16,10 +16,16 @@ from reage.errors import TrainingError
 Owners = Mapping[str, Sequence[Any]]
 
 
-def save_variables(path: Path, owners: Owners) -> None:
-    """Writes the variables of each owner (model, optimizer, ...) to one `.npz`, atomically."""
+def save_variables(path: Path, owners: Owners, *, dtype: Any = None) -> None:
+    """Writes the variables of each owner (model, optimizer, ...) to one `.npz`, atomically.
+
+    Args:
+        path: The file.
+        owners: Variables by owner.
+        dtype: Of the stored values; their own if None.
+    """
     arrays = {
-        key: np.asarray(variable.numpy())
+        key: np.asarray(variable.numpy(), dtype)
         for owner, variables in owners.items()
         for key, variable in _named(owner, variables)
     }
@@ -59,7 +65,5 @@ def _named(owner: str, variables: Sequence[Any]) -> list[tuple[str, Any]]:
 
 
 def _without_count(key: str) -> str:
-    """Drops the number that Keras gives the second `adam` of a process, and so on."""
-    owner, index, path = key.split("/", 2)
-    head, slash, rest = path.partition("/")
-    return f"{owner}/{index}/{re.sub(r'_[0-9]+$', '', head)}{slash}{rest}"
+    """Drops the number that Keras gives the second `adam` or `seed_generator` of a process."""
+    return re.sub(r"/(adam|seed_generator)_[0-9]+/", r"/\1/", key)

@@ -1,0 +1,101 @@
+"""Initial weights of a run: those of another run, or those that ship inside the package."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reage.errors import TrainingError
+from reage.models.growth import fill
+from reage.training.state import save_variables
+
+SHIPPED = "shipped"
+OWNERS = ("critic", "generator", "discriminator")
+
+Arrays = Mapping[str, NDArray[Any]]
+"""Weights by the path of their variable, such as `encoder/from_rgb_64/kernel`."""
+
+
+def read_initial(init: str) -> dict[str, Arrays]:
+    """The weights that `init` stands for, by owner: critic, generator, discriminator.
+
+    Args:
+        init: `shipped`, or a training run's folder; of a run's generator it is the average of the
+            latest stage. What a run has not trained yet is left out.
+
+    Raises:
+        TrainingError: If the folder holds no trained network.
+    """
+    if init == SHIPPED:
+        return _by_owner(_shipped_file())
+    run = Path(init)
+    weights: dict[str, Arrays] = {}
+    critic = run / "critic" / "critic.npz"
+    if critic.exists():
+        weights |= _by_owner(critic)
+    stages = sorted(run.glob("generator/stage_*/state.npz"), key=_stage_number)
+    if stages:
+        found = _by_owner(stages[-1])
+        weights["generator"] = found["average"]
+        weights["discriminator"] = found["discriminator"]
+    if not weights:
+        raise TrainingError(run, "holds no trained network", "name a run's folder, or shipped")
+    return weights
+
+
+def start_from(init: str, networks: Mapping[str, Any]) -> None:
+    """Fills networks, by owner, with the initial weights that `init` stands for, if any.
+
+    Args:
+        init: See `read_initial`; empty changes nothing.
+        networks: What to fill; finer ones than were trained start as `reage.models.growth` says.
+
+    Raises:
+        TrainingError: If `init` holds no trained network, or one of another width.
+    """
+    weights = read_initial(init) if init else {}
+    for owner, network in networks.items():
+        if owner not in weights:
+            continue
+        found = weights[owner]
+        for variable in network.variables:
+            if variable.path in found and found[variable.path].shape != tuple(variable.shape):
+                raise TrainingError(init, "holds networks of another width", "set `width` as there")
+        fill(network, found)
+
+
+def write_initial(path: Path, networks: Mapping[str, Any]) -> None:
+    """Writes critic, generator and discriminator as the one file that ships, in half precision."""
+    save_variables(
+        path, {owner: network.variables for owner, network in networks.items()}, dtype=np.float16
+    )
+
+
+def _shipped_file() -> Path:
+    return Path(__file__).parents[1] / "weights" / "training.npz"
+
+
+def _by_owner(path: Path) -> dict[str, Arrays]:
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = {key: archive[key] for key in archive.files}
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise TrainingError(
+            path, "is missing or damaged", "name another run, or install reage again"
+        ) from error
+    owners: dict[str, dict[str, NDArray[Any]]] = {}
+    for key, values in arrays.items():
+        owner, _, variable = key.split("/", 2)
+        owners.setdefault(owner, {})[variable] = values
+    return dict(owners)
+
+
+def _stage_number(path: Path) -> int:
+    found = re.match(r"stage_([0-9]+)_", path.parent.name)
+    return int(found[1]) if found else -1

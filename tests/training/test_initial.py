@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from reage.errors import TrainingError
+from reage.models.discriminator import build_critic, build_discriminator
+from reage.models.generator import build_generator
+from reage.models.presets import discriminator_size, generator_size
+from reage.training import initial
+from reage.training.config import TrainConfig
+from reage.training.initial import read_initial, start_from, write_initial
+from reage.training.run import load_critic, start_run, train_critic, train_generator
+
+WIDTH = 0.1
+
+
+@pytest.fixture(scope="module")
+def trained(prepared: Path, tiny_config: TrainConfig, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("trained") / "run"
+    start_run(folder, tiny_config, resume=False)
+    train_critic(folder, prepared, tiny_config)
+    train_generator(folder, prepared, tiny_config)
+    return folder
+
+
+def networks() -> dict[str, keras.Model]:
+    size = discriminator_size(32, width=WIDTH)
+    return {
+        "critic": build_critic(size),
+        "generator": build_generator(generator_size(32, width=WIDTH)),
+        "discriminator": build_discriminator(size),
+    }
+
+
+def test_a_run_starts_from_what_another_ended_with(
+    trained: Path, prepared: Path, tiny_config: TrainConfig, tmp_path: Path
+) -> None:
+    stages = tuple(replace(stage, steps=0) for stage in tiny_config.stages)
+    critic = replace(tiny_config.critic, steps=0)
+    config = replace(tiny_config, init=str(trained), critic=critic, stages=stages)
+    start_run(tmp_path / "run", config, resume=False)
+    train_critic(tmp_path / "run", prepared, config)
+    first, second = load_critic(trained, tiny_config), load_critic(tmp_path / "run", config)
+    for a, b in zip(first.variables, second.variables, strict=True):
+        np.testing.assert_array_equal(a.numpy(), b.numpy())
+
+
+def test_generator_and_discriminator_are_those_of_the_last_stage(trained: Path) -> None:
+    filled = networks()
+    start_from(str(trained), filled)
+    with np.load(trained / "generator" / "stage_1_032" / "state.npz") as state:
+        stored = {tuple(key.split("/", 2)[0::2]): state[key] for key in state.files}
+    for owner, stored_owner in (("generator", "average"), ("discriminator", "discriminator")):
+        for variable in filled[owner].variables:
+            expected = stored[stored_owner, variable.path]
+            np.testing.assert_array_equal(variable.numpy(), expected)
+
+
+def test_shipped_weights_come_back_in_half_precision(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = networks()
+    write_initial(tmp_path / "training.npz", written)
+    monkeypatch.setattr(initial, "_shipped_file", lambda: tmp_path / "training.npz")
+    filled = networks()
+    start_from("shipped", filled)
+    for owner, network in written.items():
+        for a, b in zip(network.variables, filled[owner].variables, strict=True):
+            np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-3, atol=1e-6)
+
+
+def test_a_critic_without_new_heads_keeps_their_own_start(trained: Path, monkeypatch) -> None:
+    weights = read_initial(str(trained))
+    old = {path: value for path, value in weights["critic"].items() if not path.startswith("sex")}
+    monkeypatch.setattr(initial, "read_initial", lambda _: {"critic": old})
+    filled = networks()
+    before = {v.path: v.numpy().copy() for v in filled["critic"].variables}
+    start_from("old", {"critic": filled["critic"]})
+    for variable in filled["critic"].variables:
+        expected = old.get(variable.path, before[variable.path])
+        np.testing.assert_array_equal(variable.numpy(), expected)
+
+
+def test_what_does_not_fit_is_named(trained: Path, tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="holds no trained network"):
+        start_from(str(tmp_path), networks())
+    wide = {"generator": build_generator(generator_size(32, width=0.3))}
+    with pytest.raises(TrainingError, match="another width"):
+        start_from(str(trained), wide)
