@@ -35,18 +35,22 @@ def prepare_command(
         Path, typer.Option("-o", "--output", metavar="FOLDER", help="The folder to make.")
     ] = Path("prepared"),
     seed: Annotated[int, typer.Option(help="Seed of the split.")] = 0,
+    align: Annotated[
+        bool,
+        typer.Option("--align", help="Find the largest face of each photo, turn and crop it."),
+    ] = False,
     force: Annotated[
         bool, typer.Option("--force", help="Replace another prepared data set.")
     ] = False,
 ) -> None:
     """Drop copies, split 80/10/10 into train, validation and test, and write TFRecords.
 
-    Own photos must be face crops, close to square.
+    Own photos must be face crops, close to square, or be brought to that by --align.
     """
     from reage.data.prepare import prepare
 
     with _progress() as track:
-        prepared = prepare(source, output, seed=seed, force=force, track=track)
+        prepared = prepare(source, output, seed=seed, align=align, force=force, track=track)
     _report(prepared)
 
 

@@ -111,30 +111,6 @@ def _choice(text: str, names: tuple[str, ...]) -> int:
     raise ValueError(f"{text!r} is neither a number below {len(names)} nor one of {names}")
 
 
-def align_face(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Brings an own photo to the framing of UTKFace before it is resized to 200x200.
-
-    The hook for face alignment. For now the photo must already be a face crop, close to square.
-
-    Args:
-        image: RGB, shape (height, width, 3), uint8.
-
-    Returns:
-        The face crop: RGB, shape (height, width, 3), uint8.
-
-    Raises:
-        ImageReadError: If the image is too far from square to be a face crop.
-    """
-    height, width = image.shape[:2]
-    if max(height, width) > MAX_ASPECT * min(height, width):
-        raise ImageReadError(
-            "image",
-            f"its {width}x{height} pixels are too far from square for a face crop",
-            "crop it to the face",
-        )
-    return image
-
-
 def normalize_image(encoded: bytes) -> bytes:
     """Returns a 200x200 upright RGB or grey JPEG; one that is that already is returned untouched.
 
@@ -144,10 +120,24 @@ def normalize_image(encoded: bytes) -> bytes:
     """
     if _is_normal(encoded):
         return encoded
-    face = Image.fromarray(align_face(read_photo(encoded).pixels))
+    pixels = read_photo(encoded).pixels
+    height, width = pixels.shape[:2]
+    if max(height, width) > MAX_ASPECT * min(height, width):
+        raise ImageReadError(
+            "image",
+            f"its {width}x{height} pixels are too far from square for a face crop",
+            "crop it to the face, or add --align",
+        )
+    return encode_face(pixels)
+
+
+def encode_face(pixels: NDArray[np.uint8]) -> bytes:
+    """Resizes RGB pixels (H, W, 3) to 200x200 and encodes them as they are stored."""
+    face = Image.fromarray(pixels)
+    if face.size != (IMAGE_SIZE, IMAGE_SIZE):
+        face = face.resize((IMAGE_SIZE, IMAGE_SIZE), Image.Resampling.LANCZOS)
     out = io.BytesIO()
-    resized = face.resize((IMAGE_SIZE, IMAGE_SIZE), Image.Resampling.LANCZOS)
-    resized.save(out, "JPEG", quality=JPEG_QUALITY)
+    face.save(out, "JPEG", quality=JPEG_QUALITY)
     return out.getvalue()
 
 

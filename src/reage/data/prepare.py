@@ -46,7 +46,13 @@ class Prepared:
 
 
 def prepare(
-    source: Path, output: Path, *, seed: int = 0, force: bool = False, track: Track = silent
+    source: Path,
+    output: Path,
+    *,
+    seed: int = 0,
+    align: bool = False,
+    force: bool = False,
+    track: Track = silent,
 ) -> Prepared:
     """Writes `source` as split TFRecords, `dataset.json` and `manifest.csv` to the folder `output`.
 
@@ -56,6 +62,7 @@ def prepare(
             must fit in memory.
         output: The folder to make; it appears complete or not at all.
         seed: Seed of the split.
+        align: Whether to find the face in each image and crop it; else each must be a face crop.
         force: Whether to replace another prepared data set at `output`.
         track: Shows progress.
 
@@ -65,7 +72,7 @@ def prepare(
     """
     require_extra("tensorflow")
     _check_output(source, output)
-    selection = select(source, seed=seed, track=track)
+    selection = select(source, seed=seed, align=align, track=track)
     manifest = _manifest(selection)
     dataset = _describe(source, selection, manifest, seed)
     if not force and _is_occupied(output):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Protocol, TypeVar
 
+from reage.data.alignment import FaceAligner
 from reage.data.dedupe import Fingerprint, cluster_copies, drop_duplicates, fingerprint
 from reage.data.folder import (
     age_folders,
@@ -76,17 +78,24 @@ def _read_directory(source: Path) -> Iterator[FaceRecord | Skipped]:
     )
 
 
-def select(source: Path, *, seed: int = 0, track: Track = silent) -> Selection:
+def select(source: Path, *, seed: int = 0, align: bool = False, track: Track = silent) -> Selection:
     """Reads a source, checks each image, drops copies and splits the rest.
 
     The result depends on names, labels and images alone, not on the order of the files.
+
+    Args:
+        source: See `read_source`.
+        seed: Seed of the split.
+        align: Whether to find the face in each image and crop it; else each must be a face crop.
+        track: Shows progress.
 
     Raises:
         DataError: If the source cannot be read or no face of it is usable.
     """
     found = _unique(source, track(read_source(source), "Reading", None))
     # Threads would be slower: for small images, more time goes to Python than to decoding.
-    checked = list(track(map(_check, found), "Checking", len(found)))
+    normalize = FaceAligner() if align else normalize_image
+    checked = list(track(map(partial(_check, normalize), found), "Checking", len(found)))
     skipped = {item.file: item for item in checked if isinstance(item, Skipped)}
     pairs = [item for item in checked if not isinstance(item, Skipped)]
     pairs.sort(key=lambda pair: pair[0].file)
@@ -116,12 +125,14 @@ def _unique(source: Path, items: Iterable[FaceRecord | Skipped]) -> list[FaceRec
     return list(found.values())
 
 
-def _check(item: FaceRecord | Skipped) -> tuple[FaceRecord, Fingerprint] | Skipped:
+def _check(
+    normalize: Callable[[bytes], bytes], item: FaceRecord | Skipped
+) -> tuple[FaceRecord, Fingerprint] | Skipped:
     """Brings an image to the form that is stored, and hashes it."""
     if isinstance(item, Skipped):
         return item
     try:
-        image = normalize_image(item.image)
+        image = normalize(item.image)
         return replace(item, image=image), fingerprint(image)
     except (ImageReadError, MissingExtraError) as error:
         return Skipped(item.file, "unreadable", error.reason)
