@@ -65,7 +65,13 @@ def test_shipped_weights_come_back_in_half_precision(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     written = networks()
-    write_initial(tmp_path / "training.npz", written)
+    write_initial(
+        tmp_path / "training.npz",
+        {
+            owner: {variable.path: variable.numpy() for variable in network.variables}
+            for owner, network in written.items()
+        },
+    )
     monkeypatch.setattr(initial, "_shipped_file", lambda: tmp_path / "training.npz")
     filled = networks()
     start_from("shipped", filled)

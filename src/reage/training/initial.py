@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import zipfile
 from collections.abc import Mapping
@@ -13,7 +14,6 @@ from numpy.typing import NDArray
 
 from reage.errors import TrainingError
 from reage.models.growth import fill
-from reage.training.state import save_variables
 
 SHIPPED = "shipped"
 OWNERS = ("critic", "generator", "discriminator")
@@ -70,11 +70,17 @@ def start_from(init: str, networks: Mapping[str, Any]) -> None:
         fill(network, found)
 
 
-def write_initial(path: Path, networks: Mapping[str, Any]) -> None:
-    """Writes critic, generator and discriminator as the one file that ships, in half precision."""
-    save_variables(
-        path, {owner: network.variables for owner, network in networks.items()}, dtype=np.float16
-    )
+def write_initial(path: Path, weights: Mapping[str, Arrays]) -> None:
+    """Writes what `read_initial` gave as the one file that ships, in half precision."""
+    arrays = {
+        f"{owner}/{index:04d}/{variable}": values.astype(np.float16)
+        for owner in OWNERS
+        for index, (variable, values) in enumerate(weights[owner].items())
+    }
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    with temporary.open("wb") as file:
+        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+    temporary.replace(path)
 
 
 def _shipped_file() -> Path:

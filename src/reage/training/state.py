@@ -16,16 +16,10 @@ from reage.errors import TrainingError
 Owners = Mapping[str, Sequence[Any]]
 
 
-def save_variables(path: Path, owners: Owners, *, dtype: Any = None) -> None:
-    """Writes the variables of each owner (model, optimizer, ...) to one `.npz`, atomically.
-
-    Args:
-        path: The file.
-        owners: Variables by owner.
-        dtype: Of the stored values; their own if None.
-    """
+def save_variables(path: Path, owners: Owners) -> None:
+    """Writes the variables of each owner (model, optimizer, ...) to one `.npz`, atomically."""
     arrays = {
-        key: np.asarray(variable.numpy(), dtype)
+        key: np.asarray(variable.numpy())
         for owner, variables in owners.items()
         for key, variable in _named(owner, variables)
     }
