@@ -74,6 +74,7 @@ class TrainConfig:
     Attributes:
         width: Factor on every channel count.
         precision: Keras dtype policy, `mixed_bfloat16` or `float32`.
+        recogniser: Path of a face recogniser, see `training.recognition`, or nothing.
         init: Where the initial weights come from: a run's folder, `shipped`, or nowhere.
         log_every: Steps between lines of the log; also the length of an epoch.
         sample_every: Steps between sample grids.
@@ -83,6 +84,7 @@ class TrainConfig:
     seed: int = 0
     width: float = 1.0
     precision: str = "mixed_bfloat16"
+    recogniser: str = ""
     init: str = ""
     log_every: int = 100
     sample_every: int = 500

@@ -13,6 +13,7 @@ from reage.training import losses
 from reage.training.augment import augment
 from reage.training.ema import update_average
 from reage.training.gradients import input_gradient, value_and_gradients, when
+from reage.training.recognition import cosine_distance
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class LossWeights:
         attributes: Divergence of sex and ethnicity, by the critic, from the source's.
         cycle: L1 between the source and the second pass back to the source age.
         identity: Difference of the identity codes of source and first pass.
+        recognition: Cosine distance of source and first pass to a face recogniser, if there is one.
         self: L1 of the delta where the target is the source age.
         delta: Mean square of the delta.
         chroma: Mean square of the delta's colour.
@@ -40,6 +42,7 @@ class LossWeights:
     attributes: float = 0.5
     cycle: float = 4.0
     identity: float = 0.5
+    recognition: float = 0.0
     self: float = 4.0
     delta: float = 0.05
     chroma: float = 2.0
@@ -61,6 +64,7 @@ class FaceAgingGAN(keras.Model):  # type: ignore[misc]
         average: A second generator, which receives the moving average and is what ships.
         discriminator: `build_discriminator`, usually initialised from the critic.
         critic: The frozen age critic, of the same or a smaller image size.
+        recogniser: Maps images to unit vectors, such as `FaceRecogniser`; None if there is none.
         critic_targets: (14, 14) the critic's mean prediction on real faces of each group.
         weights: See `LossWeights`.
         label_sigma: Width of the soft ordinal labels of the age head, in groups.
@@ -81,6 +85,7 @@ class FaceAgingGAN(keras.Model):  # type: ignore[misc]
         discriminator: Any,
         critic: Any,
         critic_targets: Any,
+        recogniser: Any = None,
         weights: LossWeights,
         label_sigma: float = 0.8,
         realism: bool = True,
@@ -94,6 +99,7 @@ class FaceAgingGAN(keras.Model):  # type: ignore[misc]
         self.generator, self.average = generator, average
         self.discriminator, self.critic = discriminator, critic
         self.critic.trainable = False
+        self.recogniser = recogniser
         self.critic_targets = ops.convert_to_tensor(critic_targets, "float32")
         self.loss_weights_ = weights
         self.label_sigma, self.realism = label_sigma, realism
@@ -103,6 +109,7 @@ class FaceAgingGAN(keras.Model):  # type: ignore[misc]
         self.random = keras.random.SeedGenerator(seed)
         self.steps = keras.Variable(0, dtype="int64", trainable=False, name="steps")
         names = [f"g_{term}" for term in (*CRITIC_TERMS, *(REALISM_TERMS if realism else ()))]
+        names += ["g_recognition"] if recogniser else []
         names += [f"d_{term}" for term in (DISCRIMINATOR_TERMS if realism else ())]
         self.trackers = {name: keras.metrics.Mean(name) for name in names}
 
@@ -178,6 +185,9 @@ class FaceAgingGAN(keras.Model):  # type: ignore[misc]
             "delta": ops.mean(losses.delta_energy(delta)),
             "chroma": ops.mean(losses.chroma_energy(delta)),
         }
+        if self.recogniser:
+            embeddings = self.recogniser(image), self.recogniser(seen)
+            terms["recognition"] = ops.mean(cosine_distance(*embeddings))
         return terms | self._realism_terms(seen, target) if self.realism else terms
 
     def _realism_terms(self, seen: Any, target: Any) -> dict[str, Any]:

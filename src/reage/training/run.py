@@ -20,7 +20,7 @@ from keras import ops
 
 from reage.ages import NUM_GROUPS
 from reage.data.pipeline import Faces, as_dataset, load_faces, training_batches
-from reage.errors import TrainingError
+from reage.errors import ConfigError, TrainingError
 from reage.models.discriminator import build_critic, build_discriminator
 from reage.models.generator import build_generator
 from reage.models.growth import grow
@@ -30,6 +30,7 @@ from reage.training.config import StageConfig, TrainConfig, as_dict, from_dict
 from reage.training.critic import AgeCriticTrainer, ascend
 from reage.training.gan import FaceAgingGAN
 from reage.training.initial import start_from
+from reage.training.recognition import FaceRecogniser
 from reage.training.state import load_variables, save_variables
 
 _ASCENT_GROUPS = (0, 3, 7, 9, 11)
@@ -230,6 +231,10 @@ def _critic_outputs(critic: Any, faces: Faces) -> dict[str, Any]:
 
 
 def _build_gan(config: TrainConfig, stage: StageConfig, critic: Any, targets: Any) -> FaceAgingGAN:
+    if stage.weights.recognition and not config.recogniser:
+        raise ConfigError(
+            "weights.recognition", "needs a face recogniser", "set `recogniser` to its path"
+        )
     size = generator_size(stage.image_size, width=config.width)
     gan = FaceAgingGAN(
         generator=build_generator(size),
@@ -237,6 +242,7 @@ def _build_gan(config: TrainConfig, stage: StageConfig, critic: Any, targets: An
         discriminator=build_discriminator(discriminator_size(stage.image_size, width=config.width)),
         critic=critic,
         critic_targets=targets,
+        recogniser=FaceRecogniser(Path(config.recogniser)) if config.recogniser else None,
         weights=stage.weights,
         label_sigma=config.critic.label_sigma,
         realism=stage.realism,

@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+
+from reage.errors import ConfigError
+from reage.training.config import StageConfig, TrainConfig
+from reage.training.gan import LossWeights
+from reage.training.recognition import FaceRecogniser, cosine_distance
+from reage.training.run import _build_gan
+
+SAME = {"padding": {"s": base64.b64encode(b"SAME").decode()}}
+RNG = np.random.default_rng(0)
+WEIGHTS = {
+    "kernel": RNG.normal(0, 0.02, (1, 1, 3, 2)).astype(np.float32),
+    "pads": np.array([[0, 0], [1, 1], [0, 0], [0, 0]], np.int32),
+    "spread": RNG.normal(0, 0.5, (1, 1, 2, 1)).astype(np.float32),
+    "zero": np.float32(0.0),
+    "shape": np.array([-1, 58 * 56 * 2], np.int32),
+    "dense": RNG.normal(0, 0.01, (58 * 56 * 2, 5)).astype(np.float32),
+}
+
+
+def strided(step: int) -> dict[str, Any]:
+    return {**SAME, "strides": {"list": {"i": ["1", str(step), str(step), "1"]}}}
+
+
+def nodes() -> list[dict[str, Any]]:
+    """A network of most kinds of operation, its nodes out of order."""
+    found = [
+        {"name": "out", "op": "MatMul", "input": ["flat", "dense"]},
+        {"name": "flat", "op": "Reshape", "input": ["relu", "shape"]},
+        {"name": "relu", "op": "Maximum", "input": ["each", "zero"]},
+        {
+            "name": "each",
+            "op": "DepthwiseConv2dNative",
+            "input": ["pad", "spread"],
+            "attr": strided(1),
+        },
+        {"name": "pad", "op": "Pad", "input": ["conv", "pads"]},
+        {"name": "conv", "op": "Conv2D", "input": ["x:0", "kernel"], "attr": strided(2)},
+        {"name": "x", "op": "Placeholder"},
+    ]
+    return found + [{"name": name, "op": "Const"} for name in WEIGHTS]
+
+
+def write(folder: Path, graph: list[dict[str, Any]]) -> Path:
+    entries = [
+        {"name": name, "shape": list(np.shape(value)), "dtype": np.asarray(value).dtype.name}
+        for name, value in WEIGHTS.items()
+    ]
+    manifest = [{"paths": ["net.bin"], "weights": entries}]
+    (folder / "net.bin").write_bytes(b"".join(np.asarray(v).tobytes() for v in WEIGHTS.values()))
+    path = folder / "net.json"
+    path.write_text(json.dumps({"modelTopology": {"node": graph}, "weightsManifest": manifest}))
+    return path
+
+
+def test_a_graph_is_computed_as_numpy_does(tmp_path: Path) -> None:
+    # One colour all over: framing then changes nothing but the range.
+    levels = np.array([[0.5, -0.25, 1.0], [-1.0, 0.0, 0.25]], np.float32)
+    images = np.broadcast_to(levels[:, None, None], (2, 128, 128, 3)).copy()
+    found = np.asarray(FaceRecogniser(write(tmp_path, nodes()))(images))
+    mixed = 127.5 * (levels + 1) @ WEIGHTS["kernel"][0, 0]
+    plane = np.broadcast_to(mixed[:, None, None], (2, 56, 56, 2))
+    padded = np.pad(plane, WEIGHTS["pads"]) * WEIGHTS["spread"][0, 0, :, 0]
+    expected = np.maximum(padded, 0).reshape(2, -1) @ WEIGHTS["dense"]
+    expected /= np.linalg.norm(expected, axis=1, keepdims=True)
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+def test_cosine_distance() -> None:
+    a = np.array([[1.0, 0.0], [1.0, 0.0], [1.0, 0.0]], np.float32)
+    b = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0]], np.float32)
+    np.testing.assert_allclose(cosine_distance(a, b), [0.0, 1.0, 2.0], atol=1e-6)
+
+
+def test_what_is_no_recogniser_is_named(tmp_path: Path) -> None:
+    (tmp_path / "photo.json").write_text("{}")
+    for path in (tmp_path / "absent.json", tmp_path / "photo.json"):
+        with pytest.raises(ConfigError, match=f"{path.name}: is no TensorFlow.js graph model"):
+            FaceRecogniser(path)
+    strange = [*nodes(), {"name": "why", "op": "Erf", "input": ["x"]}]
+    with pytest.raises(ConfigError, match="unknown operation Erf"):
+        FaceRecogniser(write(tmp_path, strange))
+
+
+def test_its_weight_needs_a_recogniser() -> None:
+    stage = replace(StageConfig(image_size=32), weights=LossWeights(recognition=1.0))
+    with pytest.raises(ConfigError, match="needs a face recogniser"):
+        _build_gan(TrainConfig(width=0.1), stage, keras.Input((32, 32, 3)), None)
