@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pytest
 
+from reage.data.pipeline import Faces
 from reage.errors import TrainingError
 from reage.models.discriminator import build_critic, build_discriminator
 from reage.models.generator import build_generator
@@ -14,7 +15,13 @@ from reage.models.presets import discriminator_size, generator_size
 from reage.training import initial
 from reage.training.config import TrainConfig
 from reage.training.initial import read_initial, start_from, write_initial
-from reage.training.run import load_critic, start_run, train_critic, train_generator
+from reage.training.run import (
+    load_critic,
+    mean_predictions,
+    start_run,
+    train_critic,
+    train_generator,
+)
 
 WIDTH = 0.1
 
@@ -98,3 +105,17 @@ def test_what_does_not_fit_is_named(trained: Path, tmp_path: Path) -> None:
     wide = {"generator": build_generator(generator_size(32, width=0.3))}
     with pytest.raises(TrainingError, match="another width"):
         start_from(str(trained), wide)
+
+
+def test_a_group_without_faces_takes_the_nearest_groups_prediction() -> None:
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (4, 32, 32, 3)).astype(np.uint8)
+    zeros = np.zeros(4, np.int64)
+    faces = Faces(images, np.float32([28, 29, 65, 66]), zeros, zeros, ("a", "b", "c", "d"))
+    critic = networks()["critic"]
+    logits = critic(images.astype(np.float32) / 127.5 - 1)["age_logits"]
+    of_faces = np.asarray(keras.ops.softmax(logits))
+    found = mean_predictions(critic, faces)
+    young, old = of_faces[:2].mean(axis=0), of_faces[2:].mean(axis=0)
+    for group, expected in {0: young, 5: young, 7: young, 8: old, 9: old, 13: old}.items():
+        np.testing.assert_allclose(found[group], expected, atol=1e-5)

@@ -67,7 +67,7 @@ def load_faces(prepared: Path, split: str, image_size: int) -> Faces:
     """Decodes a split of a prepared data set to `image_size` pixels, area-averaged.
 
     Raises:
-        DataError: If the folder holds no such split.
+        DataError: If the folder holds no such split, or no face in it.
     """
     shards = sorted(prepared.glob(f"{split}-*-of-*.tfrecord"))
     if not shards:
@@ -75,6 +75,8 @@ def load_faces(prepared: Path, split: str, image_size: int) -> Faces:
             prepared, f"holds no {split} records", "make them with `reage data prepare`"
         )
     records = [record for shard in shards for record in read_records(shard)]
+    if not records:
+        raise DataError(prepared, f"holds no {split} faces", "prepare more faces, of more ages")
 
     def decode(data: bytes) -> NDArray[np.uint8]:
         bgr = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)

@@ -170,14 +170,13 @@ def latest_generator(
 def mean_predictions(critic: Any, faces: Faces) -> Any:
     """(14, 14) float32: the critic's mean probabilities on the faces of each group.
 
-    A group without a face gets the prediction of the nearest group below it.
+    A group without a face gets the prediction of the nearest group that has some.
     """
     logits = _critic_outputs(critic, faces)["age_logits"]
     probabilities = np.asarray(ops.softmax(logits, axis=-1))
-    rows: list[Any] = []
-    for group in range(NUM_GROUPS):
-        members = probabilities[faces.groups == group]
-        rows.append(members.mean(axis=0) if len(members) else rows[-1])
+    present = np.unique(faces.groups)
+    nearest = [present[np.abs(present - group).argmin()] for group in range(NUM_GROUPS)]
+    rows = [probabilities[faces.groups == group].mean(axis=0) for group in nearest]
     return np.stack(rows).astype(np.float32)
 
 
