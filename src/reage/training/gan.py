@@ -186,7 +186,8 @@ class FaceAgingGAN(keras.Model):  # type: ignore[misc]
             "chroma": ops.mean(losses.chroma_energy(delta)),
         }
         if self.recogniser:
-            embeddings = self.recogniser(image), self.recogniser(seen)
+            # Not the augmented image: a shift by some pixels weighs more than another person.
+            embeddings = self.recogniser(image), self.recogniser(first["image"])
             terms["recognition"] = ops.mean(cosine_distance(*embeddings))
         return terms | self._realism_terms(seen, target) if self.realism else terms
 
