@@ -228,3 +228,20 @@ def test_missing_model_is_one_sentence(
     assert main(["age", str(photo), "--to", "70", "--model", str(tmp_path / "none")]) == 1
     assert_one_sentence(capsys.readouterr().err, "generator_encoder.onnx", "is missing")
     assert names(tmp_path) == {"me.png"}
+
+
+def test_a_mask_of_skin_changes_less_and_an_unknown_one_is_refused(
+    run: Run, photo: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    changed = {}
+    with Image.open(photo) as original:
+        before = np.asarray(original.convert("RGB"))
+    for mask in ("face", "skin"):
+        target = photo.parent / f"{mask}.png"
+        assert run(photo, "--to", 70, "-o", target, "--mask", mask) == 0
+        with Image.open(target) as aged:
+            changed[mask] = int((np.asarray(aged.convert("RGB")) != before).any(axis=2).sum())
+    assert 0 < changed["skin"] < 0.9 * changed["face"]
+    capsys.readouterr()
+    assert run(photo, "--to", 70, "-o", photo.parent / "c.png", "--mask", "hair") == 2
+    assert_one_sentence(capsys.readouterr().err, "mask hair", "give face or skin")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -213,3 +214,41 @@ def test_package_exports_the_same_classes() -> None:
     assert reage.NoFaceError is NoFaceError
     with pytest.raises(AttributeError, match="no attribute 'Nothing'"):
         reage.Nothing  # noqa: B018
+
+
+@pytest.fixture(scope="module")
+def with_band(astronaut: np.ndarray) -> np.ndarray:
+    """The astronaut with a black band across her forehead."""
+    photo = astronaut.copy()
+    photo[84:92, 190:260] = 20
+    return photo
+
+
+def test_the_skin_mask_spares_a_band_and_changes_the_cheeks_as_much(
+    ager: FaceAger, with_band: np.ndarray
+) -> None:
+    whole, skin = (ager(with_band, to=40, mask=mask).pixels for mask in ("face", "skin"))
+    [face] = ager(with_band, to=40).faces
+    change = at(skin, cheek(face)) - at(with_band, cheek(face))
+    np.testing.assert_allclose(change, 127.5 * (40 - 50) * PER_YEAR, atol=1)
+    band = np.s_[86:90, 200:250]
+    assert (whole[band] != with_band[band]).all()
+    np.testing.assert_array_equal(skin[band], with_band[band])
+
+
+def test_an_opened_photo_keeps_its_mask_at_any_size(ager: FaceAger, with_band: np.ndarray) -> None:
+    opened = ager.open(with_band, mask="skin")
+    np.testing.assert_array_equal(opened.age(40).pixels, ager(with_band, to=40, mask="skin").pixels)
+    large = np.asarray(Image.fromarray(with_band).resize((1024, 1024)))
+    aged = opened.on(large).age(40).pixels
+    band = np.s_[172:180, 400:500]
+    np.testing.assert_array_equal(aged[band], large[band])
+    [patch] = opened.patches
+    assert (at(aged, 2 * cheek(patch.face)) != at(large, 2 * cheek(patch.face))).all()
+
+
+def test_an_unknown_mask_is_refused(ager: FaceAger, astronaut: np.ndarray) -> None:
+    wrong: Any = "hair"
+    for call in (ager.age, ager.open):
+        with pytest.raises(UsageError, match="mask hair: is no part of a face; give face or skin"):
+            call(astronaut, mask=wrong, **({"to": 40} if call == ager.age else {}))

@@ -174,3 +174,23 @@ def test_senseless_arguments_are_refused(
 ) -> None:
     with pytest.raises(error):
         VideoAger(FaceAger(tiny_model, threads=1), to, **options)
+
+
+def test_a_skin_mask_spares_a_band_and_does_not_flicker(
+    tiny_model: Path, face: Face, astronaut: np.ndarray
+) -> None:
+    banded = astronaut.copy()
+    banded[84:92, 90:160] = 20
+    noise = np.random.default_rng(0).normal(0, 3, (8, *astronaut.shape))
+    frames = [np.clip(banded + each, 0, 255).astype(np.uint8) for each in noise]
+    trembling = {}
+    for smooth in (True, False):
+        log = run(tiny_model, OneFace(face), frames, mask="skin", smooth=smooth)
+        masks = np.stack([change.patch.mask for [change] in log])
+        trembling[smooth] = np.abs(np.diff(masks, axis=0)).mean()
+        region = added_levels(frames[-1], log[-1])
+        assert region is not None
+        levels = region.levels[: 90 - region.y, : 150 - region.x]
+        assert not levels[86 - region.y :, 100 - region.x :].any()
+        assert region.levels.any()
+    assert trembling[True] < 0.6 * trembling[False]

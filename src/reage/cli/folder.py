@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,10 +14,16 @@ from reage.cli.outputs import suffix_like
 from reage.errors import ImageReadError, UsageError
 
 if TYPE_CHECKING:
+    from reage.images.c2pa import C2paSigner
     from reage.inference.results import AgedPhoto
 
 
-def age_folder(source: Path, output: str | None, age: Callable[[Path], AgedPhoto]) -> None:
+def age_folder(
+    source: Path,
+    output: str | None,
+    age: Callable[[Path], AgedPhoto],
+    signer: C2paSigner | None = None,
+) -> None:
     """Ages the photos below `source` into `output`, which gets the same shape.
 
     Raises:
@@ -45,7 +52,7 @@ def age_folder(source: Path, output: str | None, age: Callable[[Path], AgedPhoto
     try:
         with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
             task = bar.add_task(str(source), total=len(jobs))
-            work = lambda photo, target: age(photo).save(target)  # noqa: E731
+            work = partial(_age_one, age, signer)
             for outcome in run_jobs(jobs, work, workers=default_threads()):
                 tally.count(outcome)
                 bar.advance(task)
@@ -57,6 +64,14 @@ def age_folder(source: Path, output: str | None, age: Callable[[Path], AgedPhoto
         typer.echo(f"{source} -> {folder}: {tally}")
     if failures:
         raise typer.Exit(1)
+
+
+def _age_one(
+    age: Callable[[Path], AgedPhoto], signer: C2paSigner | None, photo: Path, target: Path
+) -> None:
+    if signer is not None:
+        signer.check(target)
+    age(photo).save(target, signer=signer)
 
 
 def _write_failures(path: Path, content: bytes | None) -> None:

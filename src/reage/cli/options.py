@@ -11,6 +11,7 @@ import typer
 from reage.errors import AgeRangeError, UsageError
 
 if TYPE_CHECKING:
+    from reage.images.c2pa import C2paSigner
     from reage.inference.ager import FaceChoice
 
 
@@ -73,6 +74,23 @@ def parse_faces(text: str) -> FaceChoice:
     )
 
 
+def parse_signer(certificate: Path | None, key: Path | None) -> C2paSigner | None:
+    """The signer of `--c2pa-cert` and `--c2pa-key`; None without them.
+
+    Raises:
+        UsageError: If one of them is missing, or they cannot be used to sign.
+        MissingExtraError: If c2pa-python is not installed.
+    """
+    if certificate is None and key is None:
+        return None
+    if certificate is None or key is None:
+        given, missing = ("--c2pa-key", "--c2pa-cert") if key else ("--c2pa-cert", "--c2pa-key")
+        raise UsageError(given, f"signs nothing without {missing}", "give both")
+    from reage.images.c2pa import load_signer
+
+    return load_signer(certificate, key)
+
+
 AgeOption = Annotated[
     float,
     typer.Option("--to", metavar="YEARS", parser=parse_age, help="The age to show, 0 to 116."),
@@ -91,6 +109,21 @@ SourceAgeOption = Annotated[
         parser=parse_age,
         help="The age in the photo, where you know it.",
     ),
+]
+MaskOption = Annotated[
+    str,
+    typer.Option(
+        "--mask", metavar="face|skin", help="What may change; skin: hair and glasses stay."
+    ),
+]
+CertificateOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--c2pa-cert", metavar="PEM", help="Sign what is written: your certificate, and its chain."
+    ),
+]
+KeyOption = Annotated[
+    Path | None, typer.Option("--c2pa-key", metavar="PEM", help="The key of that certificate.")
 ]
 ModelOption = Annotated[
     Path | None,

@@ -10,13 +10,17 @@ import typer
 
 from reage.cli.batch import plural
 from reage.cli.options import (
+    CertificateOption,
     FacesOption,
+    KeyOption,
+    MaskOption,
     ModelOption,
     SourceAgeOption,
     StrengthOption,
     ThreadsOption,
     parse_ages,
     parse_faces,
+    parse_signer,
 )
 from reage.cli.outputs import OutputPlan
 
@@ -46,6 +50,9 @@ def sweep_command(
     faces: FacesOption = "all",
     strength: StrengthOption = 1.0,
     source_age: SourceAgeOption = None,
+    mask: MaskOption = "face",
+    c2pa_cert: CertificateOption = None,
+    c2pa_key: KeyOption = None,
     model: ModelOption = None,
     threads: ThreadsOption = None,
 ) -> None:
@@ -54,15 +61,26 @@ def sweep_command(
     choice = parse_faces(faces)
     plan = OutputPlan([photo], output, "ages", ".jpg")
     target = plan.path(photo)
+    signer = parse_signer(c2pa_cert, c2pa_key)
+    if signer is not None:
+        signer.check(target)
 
     from reage.inference.ager import FaceAger
+    from reage.inference.patches import check_mask
 
     ager = FaceAger(model, threads=threads)
     started = time.perf_counter()
     note = " (replaced)" if target.exists() else ""
-    sweep = ager.sweep(photo, targets, faces=choice, strength=strength, source_age=source_age)
+    sweep = ager.sweep(
+        photo,
+        targets,
+        faces=choice,
+        strength=strength,
+        source_age=source_age,
+        mask=check_mask(mask),
+    )
     plan.make_folder()
-    sweep.save(target, whole=whole, original=original)
+    sweep.save(target, whole=whole, original=original, signer=signer)
     milliseconds = 1e3 * (time.perf_counter() - started)
     counts = f"{plural(len(targets), 'age')}, {plural(len(sweep.patches), 'face')}"
     typer.echo(f"{photo} -> {target}{note}: {counts}, {milliseconds:.0f} ms")

@@ -18,6 +18,7 @@ from reage.cli.batch import plural
 from reage.cli.options import (
     AgeOption,
     FacesOption,
+    MaskOption,
     ModelOption,
     SourceAgeOption,
     StrengthOption,
@@ -68,6 +69,7 @@ def video_command(
     faces: FacesOption = "all",
     strength: StrengthOption = 1.0,
     source_age: SourceAgeOption = None,
+    mask: MaskOption = "face",
     model: ModelOption = None,
     threads: ThreadsOption = None,
 ) -> None:
@@ -87,6 +89,7 @@ def video_command(
     target = video_target(video, output, tag)
     note = " (replaced)" if target.exists() else ""
     from reage.inference.ager import FaceAger
+    from reage.inference.patches import check_mask
 
     ager = FaceAger(model, threads=threads)
     started = time.perf_counter()
@@ -105,6 +108,7 @@ def video_command(
                 faces=choice,
                 strength=strength,
                 source_age=source_age,
+                mask=check_mask(mask),
                 seconds=preview,
                 progress=after_frame,
             )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, TypeVar
 
 import cv2
 import numpy as np
@@ -26,6 +26,8 @@ _FAINT: Final = 0.02
 _STRONG: Final = 0.70
 _SUBPIXEL_BITS: Final = 6
 
+_Real = TypeVar("_Real", np.float32, np.float64)
+
 
 def face_mask(face: Face, matrix: NDArray[np.float64], crop_size: int) -> NDArray[np.float32]:
     """How much of the change each pixel of a crop may show.
@@ -44,18 +46,20 @@ def face_mask(face: Face, matrix: NDArray[np.float64], crop_size: int) -> NDArra
     outline = stretch_forehead(
         transform_points(matrix, face.oval), transform_points(matrix, face.landmarks)
     )
+    sharp = fill_outline(outline, crop_size)
+    sigma = _FEATHER_SIGMA * crop_size
+    soft = cv2.GaussianBlur(sharp, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
+    mask = smoothstep((soft - _FAINT) / (_STRONG - _FAINT)) * edge_window(crop_size)
+    return np.asarray(mask, np.float32)
+
+
+def fill_outline(outline: NDArray[np.float64], crop_size: int) -> NDArray[np.float32]:
+    """One inside an outline (36, 2), xy in the crop, zero outside; float32 (S, S)."""
     canvas = np.zeros((crop_size, crop_size), np.uint8)
     # Fixed point keeps the mask from jumping by whole pixels between the frames of a video.
     fixed = np.round(outline * (1 << _SUBPIXEL_BITS)).astype(np.int32)
     cv2.fillPoly(canvas, [fixed], 255, lineType=cv2.LINE_AA, shift=_SUBPIXEL_BITS)
-    soft = cv2.GaussianBlur(
-        canvas.astype(np.float32) / 255,
-        (0, 0),
-        _FEATHER_SIGMA * crop_size,
-        borderType=cv2.BORDER_REPLICATE,
-    )
-    mask = smoothstep((soft - _FAINT) / (_STRONG - _FAINT)) * edge_window(crop_size)
-    return np.asarray(mask, np.float32)
+    return canvas.astype(np.float32) / np.float32(255)
 
 
 def stretch_forehead(
@@ -85,10 +89,10 @@ def edge_window(crop_size: int) -> NDArray[np.float64]:
     return np.outer(ramp, ramp)
 
 
-def smoothstep(value: NDArray[np.floating]) -> NDArray[np.float64]:
+def smoothstep(value: NDArray[_Real]) -> NDArray[_Real]:
     """A ramp from 0 at 0 to 1 at 1 that starts and ends level: `3 t**2 - 2 t**3`."""
-    ramp = np.clip(value, 0, 1).astype(np.float64)
-    return np.asarray(ramp * ramp * (3 - 2 * ramp))
+    ramp = np.clip(value, 0, 1)
+    return ramp * ramp * (3 - 2 * ramp)
 
 
 def paste_delta(
@@ -100,18 +104,19 @@ def paste_delta(
     """Adds a change, made in a crop, to the photo at the photo's own resolution.
 
     Only the change is resampled, bicubically, so the photo keeps its detail however small the crop
-    is. Pixels where the mask is zero keep their exact values, so several faces, even overlapping
-    ones, can be pasted one after another.
+    is; a mask may be finer than the change. Pixels where the mask is zero keep their exact values,
+    so several faces, even overlapping ones, can be pasted one after another.
 
     Args:
         pixels: uint8 (H, W, 3), RGB; left as it is.
         delta: float32 (S, S, 3), what to add in units of an image in [-1, 1]: 2.0 is 255 levels.
-        mask: float32 (S, S) in [0, 1], zero along the crop's edge.
-        matrix: (2, 3), photo pixels -> crop pixels.
+        mask: float32 (M, M) in [0, 1], of the same square, zero along its edge.
+        matrix: (2, 3), photo pixels -> crop pixels of the delta.
 
     Returns:
         uint8 (H, W, 3), a new array.
     """
+    delta, matrix = _enlarged(delta, matrix, mask.shape[0])
     result = pixels.copy()
     rect = _masked_rect(mask, matrix, pixels.shape)
     if rect is None:
@@ -130,6 +135,19 @@ def paste_delta(
     summed = np.clip(np.rint(region + change), 0, 255).astype(np.uint8)
     np.copyto(region, summed, where=covered[..., None])
     return result
+
+
+def _enlarged(
+    delta: NDArray[np.float32], matrix: NDArray[np.float64], side: int
+) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    """A crop's change and its transform at another side."""
+    scale = side / delta.shape[0]
+    if scale == 1:
+        return delta, matrix
+    resized = cv2.resize(delta, (side, side), interpolation=cv2.INTER_CUBIC)
+    # Pixel centers are at integers, so it is the edges, half a pixel off, that scale.
+    center = np.array([[0, 0, (scale - 1) / 2]])
+    return np.asarray(resized, np.float32), matrix * scale + center
 
 
 def _warp(

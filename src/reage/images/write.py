@@ -6,6 +6,7 @@ import io
 import os
 import secrets
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -88,6 +89,7 @@ def write_photo(
     pixels: NDArray[np.uint8],
     *,
     format: str | None = None,
+    finish: Callable[[bytes, str], bytes] | None = None,
 ) -> None:
     """Writes new pixels to a file; see `encode_photo` for what becomes of each format.
 
@@ -98,6 +100,7 @@ def write_photo(
         photo: The photo that the pixels were made from.
         pixels: (H, W, 3) uint8, sRGB in RGB order, upright.
         format: Pillow's name of a format that overrides the ending, e.g. "PNG".
+        finish: Takes the encoded file and the name of its format, returns what is written.
 
     Raises:
         ImageWriteError: If the folder is missing or cannot be written to, the ending is unknown,
@@ -106,7 +109,8 @@ def write_photo(
     """
     check_output_path(path)
     chosen = format or format_for_path(path) or photo.format
-    _replace_file(Path(path), _encode(photo, pixels, chosen, os.fspath(path)))
+    data = _encode(photo, pixels, chosen, os.fspath(path))
+    _replace_file(Path(path), finish(data, chosen) if finish else data)
 
 
 def format_for_path(path: str | os.PathLike[str]) -> str | None:

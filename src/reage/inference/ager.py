@@ -13,13 +13,12 @@ from numpy.typing import NDArray
 from reage.ages import check_age
 from reage.errors import NoFaceError, UsageError
 from reage.faces.align import crop_face, estimate_similarity
-from reage.faces.blend import face_mask
 from reage.faces.finder import FaceFinder
-from reage.faces.types import Face
 from reage.images import Photo, PhotoSource, read_photo
 from reage.inference.estimator import AgeEstimate, AgeEstimator, interval
 from reage.inference.grey import are_grey, keep_grey
 from reage.inference.opened import OpenedPhoto
+from reage.inference.patches import MaskChoice, check_mask, make_patch, make_skin_patch
 from reage.inference.results import AgedPhoto, FacePatch
 from reage.inference.session import AgingModel, batches
 from reage.inference.sweep import Sweep
@@ -68,9 +67,10 @@ class FaceAger:
         faces: FaceChoice = "all",
         strength: float = 1.0,
         source_age: float | None = None,
+        mask: MaskChoice = "face",
     ) -> AgedPhoto:
         """The same as `age`."""
-        return self.age(photo, to, faces=faces, strength=strength, source_age=source_age)
+        return self.age(photo, to, faces=faces, strength=strength, source_age=source_age, mask=mask)
 
     def age(
         self,
@@ -80,6 +80,7 @@ class FaceAger:
         faces: FaceChoice = "all",
         strength: float = 1.0,
         source_age: float | None = None,
+        mask: MaskChoice = "face",
     ) -> AgedPhoto:
         """Shows the people in a photo at the age `to`.
 
@@ -90,14 +91,18 @@ class FaceAger:
             strength: How much of the change to apply, from 0 (none) to 1.
             source_age: The true age in years, where it is known: the change is then measured from
                 that age, so that ageing to it changes nothing.
+            mask: What of a face may change: all of it, or only its "skin", so that hair, glasses
+                and headwear stay as they are. What has the colour of skin counts as skin.
 
         Raises:
             AgeRangeError: If an age lies outside the range of the model.
-            UsageError: If `faces` or `strength` cannot be meant.
+            UsageError: If `faces`, `strength` or `mask` cannot be meant.
             ImageReadError: If the photo cannot be read.
             NoFaceError: If there is no face in it.
         """
-        sweep = self.sweep(photo, [to], faces=faces, strength=strength, source_age=source_age)
+        sweep = self.sweep(
+            photo, [to], faces=faces, strength=strength, source_age=source_age, mask=mask
+        )
         return AgedPhoto(sweep.photo, sweep.pixels(0), sweep.faces[0])
 
     def sweep(
@@ -108,33 +113,37 @@ class FaceAger:
         faces: FaceChoice = "all",
         strength: float = 1.0,
         source_age: float | None = None,
+        mask: MaskChoice = "face",
     ) -> Sweep:
         """Shows the people in a photo at each of `ages`; the arguments and errors are `age`'s."""
         targets = tuple(check_age(age) for age in ages)
         if not targets:
             raise UsageError("ages", "is empty", "give at least one age in years")
         change = Change(strength, source_age)
-        limit = face_limit(faces)
+        limit, kind = face_limit(faces), check_mask(mask)
         found = read_photo(photo)
-        patches = self._find(found, limit)
+        patches = self._find(found, limit, kind)
         deltas = change.of_faces(self.model, found.pixels, patches, targets)
         return Sweep(found, targets, patches, deltas)
 
-    def open(self, photo: PhotoSource, *, faces: FaceChoice = "all") -> OpenedPhoto:
+    def open(
+        self, photo: PhotoSource, *, faces: FaceChoice = "all", mask: MaskChoice = "face"
+    ) -> OpenedPhoto:
         """Finds and encodes the faces of a photo once, to show them at many ages later.
 
         Args:
             photo: A path, the bytes of an image file, a PIL image, or a uint8 RGB array.
             faces: Which faces.
+            mask: What of them may change; see `age`.
 
         Raises:
-            UsageError: If `faces` cannot be meant.
+            UsageError: If `faces` or `mask` cannot be meant.
             ImageReadError: If the photo cannot be read.
             NoFaceError: If there is no face in it.
         """
-        limit = face_limit(faces)
+        limit, kind = face_limit(faces), check_mask(mask)
         found = read_photo(photo)
-        patches = self._find(found, limit)
+        patches = self._find(found, limit, kind)
         matrices = [patch.matrix for patch in patches]
         crops = crop_faces(found.pixels, matrices, self.model.image_size)
         return OpenedPhoto(found, patches, self.model.encode(crops), are_grey(crops), self.model)
@@ -174,7 +183,9 @@ class FaceAger:
         """The age estimator that ships inside the package, opened on first use."""
         return AgeEstimator.from_package(threads=self._threads)
 
-    def _find(self, photo: Photo, limit: int | None) -> tuple[FacePatch, ...]:
+    def _find(
+        self, photo: Photo, limit: int | None, mask: MaskChoice = "face"
+    ) -> tuple[FacePatch, ...]:
         """Locates the faces of a photo, largest first, at most `limit`."""
         faces = self.finder.find(photo.pixels)[:limit]
         if not faces:
@@ -183,7 +194,10 @@ class FaceAger:
                 "shows no face that could be found",
                 "try a photo with a larger, more frontal face",
             )
-        return tuple(make_patch(face, self.model.image_size) for face in faces)
+        size = self.model.image_size
+        if mask == "skin":
+            return tuple(make_skin_patch(face, size, photo.pixels) for face in faces)
+        return tuple(make_patch(face, size) for face in faces)
 
 
 class Change:
@@ -261,12 +275,6 @@ def face_limit(choice: FaceChoice) -> int | None:
     raise UsageError(
         f"faces {choice}", "names no faces", "give all, largest, or how many of the largest"
     )
-
-
-def make_patch(face: Face, size: int) -> FacePatch:
-    """Where a face lies in its crop of side `size`, and how the change fades out there."""
-    matrix = estimate_similarity(face.landmarks, size)
-    return FacePatch(face, matrix, face_mask(face, matrix, size))
 
 
 def crop_faces(

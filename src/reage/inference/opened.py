@@ -107,7 +107,7 @@ def _no_delta(model: AgingModel) -> NDArray[np.float32]:
 
 
 def _scaled(patch: FacePatch, scale: NDArray[np.float64], size: int) -> FacePatch:
-    """The patch in a photo `scale` times as wide and high; its mask, in crop pixels, stays."""
+    """The patch in a photo `scale` times as wide and high; its mask, bound to the crop, stays."""
     face = patch.face
     box, landmarks, oval = (
         # Pixel centers are at integers, so it is the edges, half a pixel off, that scale.

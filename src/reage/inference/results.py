@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from PIL import Image
 from reage.faces.blend import paste_delta
 from reage.faces.types import Face
 from reage.images import Photo, to_pil, write_photo
+from reage.images.c2pa import C2paSigner
 from reage.images.provenance import mark_photo
 
 
@@ -54,18 +56,26 @@ class AgedPhoto:
         """The aged photo as a PIL image, with the transparency and metadata of the original."""
         return to_pil(self.marked(), self.pixels)
 
-    def save(self, path: str | os.PathLike[str]) -> None:
+    def save(self, path: str | os.PathLike[str], *, signer: C2paSigner | None = None) -> None:
         """Writes the aged photo, marked as synthetic; the suffix of `path` names the format.
 
+        Args:
+            path: The file.
+            signer: Adds a signed C2PA manifest.
+
         Raises:
-            ImageWriteError: If the format is unknown or the file cannot be written.
+            ImageWriteError: If the format is unknown, the file cannot be written, or the format
+                has no place for a manifest.
         """
-        write_photo(path, self.marked(), self.pixels)
+        write_photo(path, self.marked(), self.pixels, finish=signed_with(signer, self._target_ages))
 
     def marked(self) -> Photo:
         """The photo with metadata that mark what is written from it as synthetic."""
-        ages = dict.fromkeys(face.target_age for face in self.faces)
-        return mark_photo(self.photo, software_name(), tuple(ages))
+        return mark_photo(self.photo, software_name(), self._target_ages)
+
+    @property
+    def _target_ages(self) -> tuple[float, ...]:
+        return tuple(dict.fromkeys(face.target_age for face in self.faces))
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +85,7 @@ class FacePatch:
     Attributes:
         face: The face as it was found.
         matrix: float64 (2, 3), the similarity transform from the photo to the model's crop.
-        mask: float32 (S, S), 0..1, in crop pixels.
+        mask: float32 (M, M), 0..1, over the same square as the crop; it may be finer.
     """
 
     face: Face
@@ -86,6 +96,15 @@ class FacePatch:
         """This face as the subject of a result."""
         face = self.face
         return AgedFace(face.box, face.landmarks, face.score, age, self.matrix)
+
+
+def signed_with(
+    signer: C2paSigner | None, ages: Sequence[float]
+) -> Callable[[bytes, str], bytes] | None:
+    """What adds the manifest to a file that shows these ages; None without a signer."""
+    if signer is None:
+        return None
+    return partial(signer.sign, software=software_name(), target_ages=ages)
 
 
 def software_name() -> str:

@@ -14,8 +14,15 @@ from PIL import Image
 
 from reage.errors import ImageWriteError
 from reage.images import Photo, check_output_path, to_pil, write_photo
+from reage.images.c2pa import C2paSigner
 from reage.images.provenance import mark_in_words, mark_photo
-from reage.inference.results import AgedFace, FacePatch, paste_faces, software_name
+from reage.inference.results import (
+    AgedFace,
+    FacePatch,
+    paste_faces,
+    signed_with,
+    software_name,
+)
 from reage.inference.strip import animate, arrange, make_tile, portrait_window
 
 
@@ -70,19 +77,34 @@ class Sweep:
         return animate(self._tiles(whole=whole, original=False), comment)
 
     def save(
-        self, path: str | os.PathLike[str], *, whole: bool = False, original: bool = True
+        self,
+        path: str | os.PathLike[str],
+        *,
+        whole: bool = False,
+        original: bool = True,
+        signer: C2paSigner | None = None,
     ) -> None:
         """Writes the animation when `path` ends in `.gif`, else the strip.
 
+        Args:
+            path: The file.
+            whole: Show the whole photo, not only the faces with some room around them.
+            original: Begin the strip with the photo as it was.
+            signer: Adds a signed C2PA manifest.
+
         Raises:
-            ImageWriteError: If the format is unknown or the file cannot be written.
+            ImageWriteError: If the format is unknown, the file cannot be written, or the format
+                has no place for a manifest.
         """
+        finish = signed_with(signer, self.ages)
         if Path(path).suffix.lower() == ".gif":
-            _write_whole(Path(path), self.animation(whole=whole))
+            animation = self.animation(whole=whole)
+            _write_whole(Path(path), finish(animation, "GIF") if finish else animation)
             return
         pixels = np.asarray(self.strip(whole=whole, original=original))
         strip = Photo(pixels, None, "PNG", self.photo.name)
-        write_photo(path, mark_photo(strip, software_name(), self.ages), pixels)
+        marked = mark_photo(strip, software_name(), self.ages)
+        write_photo(path, marked, pixels, finish=finish)
 
     def _tiles(self, *, whole: bool, original: bool) -> list[Image.Image]:
         height, width = self.photo.pixels.shape[:2]

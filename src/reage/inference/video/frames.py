@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from reage.ages import check_age
 from reage.faces.align import bounds_of, invert
-from reage.inference.ager import Change, FaceAger, FaceChoice, face_limit, make_patch
+from reage.inference.ager import Change, FaceAger, FaceChoice, face_limit
+from reage.inference.patches import MaskChoice, check_mask, make_patch, make_skin_patch
 from reage.inference.results import FacePatch, paste_faces
 from reage.inference.video.smoothing import (
     DELTA_TIME_CONSTANT,
@@ -20,6 +21,8 @@ from reage.inference.video.smoothing import (
 from reage.inference.video.tracking import Track, Tracker
 
 _NOTHING: Final = 1e-3
+# Masks of one side can be averaged over time while the face grows and shrinks.
+_SKIN_MASK_SIDE: Final = 256
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +48,9 @@ class _Appearance:
     average: ExponentialAverage = field(
         default_factory=lambda: ExponentialAverage(DELTA_TIME_CONSTANT)
     )
+    skin: ExponentialAverage = field(
+        default_factory=lambda: ExponentialAverage(DELTA_TIME_CONSTANT)
+    )
     patch: FacePatch | None = None
     delta: NDArray[np.float32] | None = None
 
@@ -65,6 +71,7 @@ class VideoAger:
         faces: FaceChoice = "all",
         strength: float = 1.0,
         source_age: float | None = None,
+        mask: MaskChoice = "face",
         smooth: bool = True,
     ) -> None:
         """Starts before the first frame; the arguments are those of `FaceAger.age`.
@@ -75,16 +82,18 @@ class VideoAger:
             faces: Which faces to age; a number counts the largest.
             strength: How much of the change to apply, 0..1.
             source_age: The true age in years, where it is known.
+            mask: What of a face may change, all of it or only its skin.
             smooth: Whether to smooth landmarks and deltas; without, each frame stands alone.
 
         Raises:
             AgeRangeError: If an age lies outside the range of the model.
-            UsageError: If `faces` or `strength` cannot be meant.
+            UsageError: If `faces`, `strength` or `mask` cannot be meant.
         """
         self._model = ager.model
         self.to = check_age(to)
         self._change = Change(strength, source_age)
         self._tracker = Tracker(ager.finder, limit=face_limit(faces))
+        self._only_skin = check_mask(mask) == "skin"
         self._smooth = smooth
         self._known: dict[int, _Appearance] = {}
         self._seen: set[int] = set()
@@ -103,7 +112,7 @@ class VideoAger:
         self._seen |= self._known.keys()
         visible = [track for track in tracks if track.visible]
         for track in visible:
-            self._place(track, seconds)
+            self._place(track, pixels, seconds)
         self._age(visible, pixels, seconds)
         return [
             FaceChange(track.identity, seen.patch, seen.delta * np.float32(ease(track.weight)))
@@ -111,13 +120,18 @@ class VideoAger:
             if seen.patch is not None and seen.delta is not None
         ]
 
-    def _place(self, track: Track, seconds: float) -> None:
-        """Smooths where a track lies."""
+    def _place(self, track: Track, pixels: NDArray[np.uint8], seconds: float) -> None:
+        """Smooths where a track lies, and what of it is skin."""
         seen = self._known[track.identity]
         if track.jumped:
             seen.place = FaceSmoother()
         face = seen.place(track.face, seconds) if self._smooth else track.face
-        seen.patch = make_patch(face, self._model.image_size)
+        size = self._model.image_size
+        if not self._only_skin:
+            seen.patch = make_patch(face, size)
+            return
+        patch = make_skin_patch(face, size, pixels, max(size, _SKIN_MASK_SIDE))
+        seen.patch = replace(patch, mask=seen.skin(patch.mask, seconds)) if self._smooth else patch
 
     def _age(self, tracks: list[Track], pixels: NDArray[np.uint8], seconds: float) -> None:
         """Computes and smooths the deltas of visible tracks."""
@@ -162,7 +176,7 @@ class Region:
 def added_levels(pixels: NDArray[np.uint8], changes: list[FaceChange]) -> Region | None:
     """What changes of faces add to a frame, uint8 (H, W, 3), RGB; None if nothing."""
     shown = [change for change in changes if np.abs(change.delta).max() > _NOTHING]
-    corners = [_bounds(change.patch) for change in shown]
+    corners = [_bounds(change) for change in shown]
     if not corners:
         return None
     left, top = (max(min(rect[axis] for rect in corners), 0) for axis in (0, 1))
@@ -176,10 +190,10 @@ def added_levels(pixels: NDArray[np.uint8], changes: list[FaceChange]) -> Region
     return Region(aged.astype(np.int16) - part, left, top)
 
 
-def _bounds(patch: FacePatch) -> tuple[int, int, int, int]:
+def _bounds(change: FaceChange) -> tuple[int, int, int, int]:
     """The crop's rectangle in the frame, `x0, y0, x1, y1`, ends open; it may leave the frame."""
-    edge = patch.mask.shape[0] - 1.0
-    return bounds_of(invert(patch.matrix), (0.0, 0.0, edge, edge))
+    edge = change.delta.shape[0] - 1.0
+    return bounds_of(invert(change.patch.matrix), (0.0, 0.0, edge, edge))
 
 
 def _shifted(patch: FacePatch, x: int, y: int) -> FacePatch:

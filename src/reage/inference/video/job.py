@@ -14,6 +14,7 @@ import numpy as np
 from reage.errors import ImageWriteError, NoFaceError, UsageError
 from reage.images.provenance import mark_in_words
 from reage.inference.ager import FaceAger, FaceChoice
+from reage.inference.patches import MaskChoice
 from reage.inference.results import software_name
 from reage.inference.video.clock import FrameClock
 from reage.inference.video.frames import VideoAger, added_levels
@@ -71,6 +72,7 @@ def age_video(
     faces: FaceChoice = "all",
     strength: float = 1.0,
     source_age: float | None = None,
+    mask: MaskChoice = "face",
     seconds: float | None = None,
     progress: Progress | None = None,
 ) -> AgedVideo:
@@ -87,6 +89,7 @@ def age_video(
         faces: Which faces to age; `largest` and numbers keep a face as long as it is in view.
         strength: How much of the change to apply, from 0 to 1.
         source_age: The true age in years, where it is known.
+        mask: What of a face may change: all of it, or only its "skin"; see `FaceAger.age`.
         seconds: Write only so much of the beginning; None writes everything.
         progress: Called after each frame.
 
@@ -104,7 +107,12 @@ def age_video(
     with Clip(source) as clip:
         _refuse_same_file(clip.path, Path(target))
         video_ager = VideoAger(
-            ager or FaceAger(), to, faces=faces, strength=strength, source_age=source_age
+            ager or FaceAger(),
+            to,
+            faces=faces,
+            strength=strength,
+            source_age=source_age,
+            mask=mask,
         )
         return _Job(clip, Path(target), video_ager, seconds, progress).run()
 

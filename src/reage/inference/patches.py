@@ -1,0 +1,51 @@
+"""Where the change of each face goes: all over the face, or to its skin alone."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from reage.errors import UsageError
+from reage.faces.align import estimate_similarity
+from reage.faces.blend import face_mask
+from reage.faces.skin import detailed_side, skin_mask
+from reage.faces.types import Face
+from reage.inference.results import FacePatch
+
+MaskChoice = Literal["face", "skin"]
+"""What of a face may change: all of it, or only its skin, so that hair and glasses stay."""
+
+
+def check_mask(choice: str) -> MaskChoice:
+    """The choice, if it is one.
+
+    Raises:
+        UsageError: If it is not.
+    """
+    for known in get_args(MaskChoice):
+        if choice == known:
+            return known  # type: ignore[no-any-return]
+    raise UsageError(f"mask {choice}", "is no part of a face", "give face or skin")
+
+
+def make_patch(face: Face, size: int) -> FacePatch:
+    """Where a face lies in its crop of side `size`, and how the change fades out there."""
+    matrix = estimate_similarity(face.landmarks, size)
+    return FacePatch(face, matrix, face_mask(face, matrix, size))
+
+
+def make_skin_patch(
+    face: Face, size: int, pixels: NDArray[np.uint8], side: int | None = None
+) -> FacePatch:
+    """The same, but only the face's skin changes.
+
+    Args:
+        face: The face.
+        size: Side S of the crop.
+        pixels: uint8 (H, W, 3), RGB, the photo.
+        side: Side of the mask; None takes as much as the face has detail.
+    """
+    mask = skin_mask(pixels, face, side or detailed_side(face, size))
+    return FacePatch(face, estimate_similarity(face.landmarks, size), mask)
