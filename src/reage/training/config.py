@@ -27,6 +27,7 @@ class CriticConfig:
         label_sigma: Width of its soft ordinal labels, in groups.
         attribute_weight: What sex and ethnicity count beside age in its loss.
         power: Sampling of age groups; see `Sampling.power`.
+        init: Where its own initial weights come from, if not from `TrainConfig.init`.
     """
 
     image_size: int = 64
@@ -40,6 +41,7 @@ class CriticConfig:
     attribute_weight: float = 0.3
     power: float = 0.6
     ema_decay: float = 0.998
+    init: str = ""
 
 
 @dataclass(frozen=True)

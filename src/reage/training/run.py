@@ -81,7 +81,7 @@ def train_critic(run: Path, prepared: Path, config: TrainConfig) -> dict[str, An
         seed=config.seed,
     )
     for network in (trainer.critic, trainer.average):
-        start_from(config.init, {"critic": network})
+        start_from(settings.init or config.init, {"critic": network})
     schedule = keras.optimizers.schedules.CosineDecay(
         settings.learning_rate, max(1, settings.steps)
     )
