@@ -19,8 +19,10 @@ from keras import ops
 from numpy.typing import NDArray
 
 from reage.errors import ConfigError
+from reage.models.layers import downsample
 
 SIDE = 112
+_FINEST = 64
 # The recogniser's framing (ArcFace's) is wider than UTKFace's: a crop becomes 89 pixels of its 112,
 # with mirrored borders, and loses two rows below the chin.
 _INNER, _ROWS, _TOP, _LEFT = 89, 87, 25, 12
@@ -74,7 +76,13 @@ def cosine_distance(a: Any, b: Any) -> Any:
 
 
 def _recogniser_framing(images: Any) -> Any:
-    """UTKFace crops (N, S, S, 3) in [-1, 1] as (N, 112, 112, 3) in 0..255."""
+    """UTKFace crops (N, S, S, 3) in [-1, 1] as (N, 112, 112, 3) in 0..255.
+
+    They are halved first as long as they are larger than 64 pixels: a recogniser can be pleased by
+    fine coloured grain that no person takes for a likeness, but not if it never sees any.
+    """
+    while images.shape[1] > _FINEST:
+        images = downsample(images)
     small = ops.image.resize(images, (_INNER, _INNER), interpolation="bilinear", antialias=False)
     right = SIDE - _LEFT - _INNER
     pads = [[0, 0], [_TOP, SIDE - _TOP - _ROWS], [_LEFT, right], [0, 0]]
