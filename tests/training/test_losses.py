@@ -148,3 +148,16 @@ def test_gradients_of_squares() -> None:
 def test_when() -> None:
     for condition, expected in ((True, 5.0), (False, 0.0)):
         assert number(when(tf.constant(condition), lambda: tf.constant(5.0))) == expected
+
+
+def test_grain_is_what_a_mean_over_neighbours_takes_away() -> None:
+    slope = np.broadcast_to(
+        np.linspace(0, 1, 8, dtype=np.float32)[None, :, None, None], (1, 8, 8, 3)
+    )
+    inner = np.asarray(losses.grain_energy(np.ascontiguousarray(slope)))
+    # A slope bends only at the border, where the picture is mirrored: rows 0 and 7, by 2/3 a step.
+    np.testing.assert_allclose(inner, [2 / 8 * (2 / 3 / 7) ** 2], rtol=1e-4)
+    board = np.indices((8, 8)).sum(axis=0) % 2 * 2.0 - 1.0
+    board = np.repeat(board[None, :, :, None], 3, axis=-1).astype(np.float32)
+    # Five of nine equal the middle, four are its opposite: what is left is 1 - 1/9.
+    np.testing.assert_allclose(losses.grain_energy(board), [(8 / 9) ** 2], rtol=1e-4)

@@ -31,6 +31,7 @@ class LossWeights:
         self: L1 of the delta where the target is the source age.
         delta: Mean square of the delta.
         chroma: Mean square of the delta's colour.
+        grain: Mean square of the delta's finest detail.
         wrong_age: Real faces under a wrong age as negatives of the discriminator.
         age: Cross-entropy of the discriminator's age head on real faces.
         r1: Gamma of the R1 penalty (Mescheder et al. 2018).
@@ -46,12 +47,13 @@ class LossWeights:
     self: float = 4.0
     delta: float = 0.05
     chroma: float = 2.0
+    grain: float = 0.0
     wrong_age: float = 0.5
     age: float = 1.0
     r1: float = 0.1
 
 
-CRITIC_TERMS = ("critic", "attributes", "cycle", "identity", "self", "delta", "chroma")
+CRITIC_TERMS = ("critic", "attributes", "cycle", "identity", "self", "delta", "chroma", "grain")
 REALISM_TERMS = ("adversarial", "patch")
 DISCRIMINATOR_TERMS = ("real", "fake", "wrong_age", "patch_real", "patch_fake", "age", "r1")
 
@@ -184,6 +186,7 @@ class FaceAgingGAN(keras.Model):  # type: ignore[misc]
             "self": ops.sum(change * is_self) / self_share,
             "delta": ops.mean(losses.delta_energy(delta)),
             "chroma": ops.mean(losses.chroma_energy(delta)),
+            "grain": ops.mean(losses.grain_energy(delta)),
         }
         if self.recogniser:
             # Not the augmented image: a shift by some pixels weighs more than another person.
