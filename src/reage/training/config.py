@@ -53,6 +53,8 @@ class StageConfig:
         steps: Length of the stage, in steps of one batch.
         realism: Whether the discriminator takes part; without it the critic teaches alone.
         cycle_share: Share of each batch that takes the second pass, back to the source age.
+        recognition_margin: Cosine distance to the source, by the face recogniser, that 30 years or
+            less may cost.
         weights: Weights of the loss terms.
     """
 
@@ -66,6 +68,7 @@ class StageConfig:
     r1_interval: int = 16
     ema_decay: float = 0.999
     augment_strength: float = 1.0
+    recognition_margin: float = 0.0
     weights: LossWeights = field(default_factory=LossWeights)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from reage.ages import GROUP_CENTERS
 from reage.models.layers import downsample
 from reage.training import losses
 from reage.training.augment import augment
@@ -27,7 +28,8 @@ class LossWeights:
         attributes: Divergence of sex and ethnicity, by the critic, from the source's.
         cycle: L1 between the source and the second pass back to the source age.
         identity: Difference of the identity codes of source and first pass.
-        recognition: Cosine distance of source and first pass to a face recogniser, if there is one.
+        recognition: Cosine distance of source and first pass to a face recogniser, if there is one,
+            beyond `recognition_margin`.
         self: L1 of the delta where the target is the source age.
         delta: Mean square of the delta.
         chroma: Mean square of the delta's colour.
@@ -76,6 +78,8 @@ class FaceAgingGAN(keras.Model):  # type: ignore[misc]
         r1_interval: The R1 penalty is taken every so many steps, scaled up accordingly.
         ema_decay: Decay of the generator's moving average.
         augment_strength: Strength of the differentiable augmentation.
+        recognition_margin: Cosine distance that 30 years or less may cost; see
+            `losses.excess_distance`.
         seed: Seed of the augmentation.
     """
 
@@ -95,6 +99,7 @@ class FaceAgingGAN(keras.Model):  # type: ignore[misc]
         r1_interval: int = 16,
         ema_decay: float = 0.999,
         augment_strength: float = 1.0,
+        recognition_margin: float = 0.0,
         seed: int = 0,
     ) -> None:
         super().__init__(name="face_aging_gan")
@@ -103,11 +108,13 @@ class FaceAgingGAN(keras.Model):  # type: ignore[misc]
         self.critic.trainable = False
         self.recogniser = recogniser
         self.critic_targets = ops.convert_to_tensor(critic_targets, "float32")
+        self.group_centers = ops.convert_to_tensor([[years] for years in GROUP_CENTERS], "float32")
         self.loss_weights_ = weights
         self.label_sigma, self.realism = label_sigma, realism
         self.cycle_share = cycle_share
         self.r1_interval, self.ema_decay = r1_interval, ema_decay
         self.augment_strength = augment_strength
+        self.recognition_margin = recognition_margin
         self.random = keras.random.SeedGenerator(seed)
         self.steps = keras.Variable(0, dtype="int64", trainable=False, name="steps")
         names = [f"g_{term}" for term in (*CRITIC_TERMS, *(REALISM_TERMS if realism else ()))]
@@ -190,8 +197,11 @@ class FaceAgingGAN(keras.Model):  # type: ignore[misc]
         }
         if self.recogniser:
             # Not the augmented image: a shift by some pixels weighs more than another person.
-            embeddings = self.recogniser(image), self.recogniser(first["image"])
-            terms["recognition"] = ops.mean(cosine_distance(*embeddings))
+            distance = cosine_distance(self.recogniser(image), self.recogniser(first["image"]))
+            years = ops.abs(ops.matmul(target - batch["source_code"], self.group_centers))[:, 0]
+            terms["recognition"] = ops.mean(
+                losses.excess_distance(distance, years, self.recognition_margin)
+            )
         return terms | self._realism_terms(seen, target) if self.realism else terms
 
     def _realism_terms(self, seen: Any, target: Any) -> dict[str, Any]:

@@ -97,6 +97,15 @@ def code_difference(a: Any, b: Any) -> Any:
     return mean_absolute_difference(_unit_scale(a), _unit_scale(b))
 
 
+def excess_distance(distance: Any, years: Any, margin: float) -> Any:
+    """What `distance` (N,) exceeds the distance that `years` (N,) of ageing may cost, at least 0.
+
+    30 years or less may cost `margin`, more in proportion: age must change a face, and a recogniser
+    that is content needs no further pleasing.
+    """
+    return ops.relu(distance - margin * ops.maximum(years / 30.0, 1.0))
+
+
 def delta_energy(delta: Any) -> Any:
     """Mean square (N,) of a delta (N, S, S, 3)."""
     return ops.mean(ops.square(delta), axis=(1, 2, 3))

@@ -249,6 +249,7 @@ def _build_gan(config: TrainConfig, stage: StageConfig, critic: Any, targets: An
         r1_interval=stage.r1_interval,
         ema_decay=stage.ema_decay,
         augment_strength=stage.augment_strength,
+        recognition_margin=stage.recognition_margin,
         seed=config.seed,
     )
     gan.compile(
