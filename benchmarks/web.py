@@ -14,11 +14,11 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import uvicorn
-
 from reage.cli.serve import listen
 from reage.inference.ager import FaceAger
 from reage.web.app import create_app
+from reage.web.limits import Limits
+from reage.web.server import make_server
 from reage.web.work import Wish, open_visit, preview
 
 ASTRONAUT = Path(__file__).parents[1] / "examples" / "astronaut.png"
@@ -30,13 +30,13 @@ def main() -> None:
     ager = FaceAger(threads=options.threads)
     data = options.photo.read_bytes()
     visit, answer = open_visit(ager, data, MAX_PIXELS)
-    opened = visit.opened
+    opened = visit.views["face"]
     ages = [1 + n * 7 % 99 for n in range(options.repeats)]
     print(
         f"{options.photo.name}, {answer['width']}x{answer['height']}, "
         f"{len(answer['faces'])} faces; median (best) of {options.repeats}"
     )
-    report("open: read, find, encode", lambda _: open_visit(ager, data, MAX_PIXELS), ages)
+    report("open: read, find, encode, skin", lambda _: open_visit(ager, data, MAX_PIXELS), ages)
     report("an age: decode, paste, JPEG", lambda age: preview(visit, Wish(age, 1.0, None)), ages)
     report("of that the decoder", lambda age: ager.model.decode(opened.features, age), ages)
     with served(ager) as ask:
@@ -60,14 +60,14 @@ def report(label: str, work: Callable[[int], object], ages: Iterable[int]) -> No
         start = time.perf_counter()
         work(age)
         times.append(1e3 * (time.perf_counter() - start))
-    print(f"{label + ':':30} {statistics.median(times):6.1f} ms ({min(times):.1f})")
+    print(f"{label + ':':32} {statistics.median(times):6.1f} ms ({min(times):.1f})")
 
 
 @contextmanager
 def served(ager: FaceAger) -> Iterator[Callable[..., bytes]]:
     """The page as `reage serve` answers it, asked over one connection as a browser does."""
     with listen("127.0.0.1", 0) as listener:
-        server = uvicorn.Server(uvicorn.Config(create_app(ager), log_level="error"))
+        server = make_server(create_app(ager), Limits())
         thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
         thread.start()
         connection = http.client.HTTPConnection(*listener.getsockname())

@@ -1,45 +1,14 @@
-"""The page in a real browser, where one is installed."""
+"""Ageing a photo, on the page in a browser."""
 
 from __future__ import annotations
 
-import io
-import os
-import shutil
-import threading
-import zipfile
-from collections.abc import Iterator
+import base64
 from pathlib import Path
 
 import pytest
+from browsing import center, choose, shown
 from PIL import Image
 
-pytest.importorskip("starlette")
-playwright = pytest.importorskip("playwright.sync_api")
-uvicorn = pytest.importorskip("uvicorn")
-
-from reage.cli.serve import listen  # noqa: E402
-from reage.inference.ager import FaceAger  # noqa: E402
-from reage.web.app import LOCAL_HOSTS, create_app  # noqa: E402
-from reage.web.limits import Limits  # noqa: E402
-
-CHROMIUM = (
-    os.environ.get("REAGE_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
-)
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None,
-    reason="no Chromium: install Debian's package chromium, or name one in REAGE_CHROMIUM",
-)
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--use-fake-device-for-media-stream",
-    "--use-fake-ui-for-media-stream",
-]
-PHONE, DESKTOP = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
-LIMITS = Limits(upload_bytes=5_000_000)
 DROP = """async ([selector, data, name, type, kind]) => {
   const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
   const transfer = new DataTransfer();
@@ -49,81 +18,6 @@ DROP = """async ([selector, data, name, type, kind]) => {
     : new DragEvent("drop", { dataTransfer: transfer, bubbles: true, cancelable: true });
   document.querySelector(selector).dispatchEvent(event);
 }"""
-
-
-@pytest.fixture(scope="module")
-def address(tiny_model: Path) -> Iterator[str]:
-    app = create_app(FaceAger(tiny_model, threads=1), LIMITS, hosts=LOCAL_HOSTS)
-    with listen("127.0.0.1", 0) as listener:
-        server = uvicorn.Server(uvicorn.Config(app, log_level="error"))
-        thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
-        thread.start()
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        server.should_exit = True
-        thread.join()
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory, astronaut_path: Path) -> Iterator[object]:
-    """A browser whose camera films the astronaut."""
-    film = tmp_path_factory.mktemp("camera") / "film.mjpeg"
-    buffer = io.BytesIO()
-    Image.open(astronaut_path).convert("RGB").save(buffer, "JPEG", quality=95)
-    film.write_bytes(buffer.getvalue() * 3)
-    flags = [*FLAGS, f"--use-file-for-fake-video-capture={film}"]
-    with playwright.sync_playwright() as runner:
-        started = runner.chromium.launch(executable_path=CHROMIUM, args=flags)
-        yield started
-        started.close()
-
-
-@pytest.fixture(params=[DESKTOP, PHONE], ids=["desktop", "phone"])
-def page(request: pytest.FixtureRequest, browser, address: str) -> Iterator[object]:
-    context = browser.new_context(
-        viewport=request.param, accept_downloads=True, has_touch=request.param == PHONE
-    )
-    opened = context.new_page()
-    asked: list[str] = []
-    complaints: list[str] = []
-    opened.on("request", lambda one: asked.append(one.url))
-    opened.on("pageerror", lambda error: complaints.append(str(error)))
-    opened.on(
-        "console",
-        # What the server refuses shows up here too, and belongs to the tests.
-        lambda line: (
-            complaints.append(line.text)
-            if line.type == "error" and "status of 4" not in line.text
-            else None
-        ),
-    )
-    opened.goto(address)
-    yield opened
-    # Nothing is wider than the window, whatever was done.
-    assert opened.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    context.close()
-    assert all(url.startswith((address, "blob:", "data:")) for url in asked), asked
-    assert complaints == []
-
-
-def choose(page, path: Path) -> None:
-    page.set_input_files("#file", str(path))
-
-
-def shown(page, age: int) -> None:
-    """Waits until the picture shows that age."""
-    page.locator(f"body[data-shown='{age}']").wait_for()
-
-
-def encoded(path: Path) -> str:
-    import base64
-
-    return base64.b64encode(path.read_bytes()).decode()
-
-
-def center(page, selector: str) -> tuple[float, float]:
-    page.locator(selector).scroll_into_view_if_needed()
-    box = page.locator(selector).bounding_box()
-    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
 
 
 def test_upload_drag_and_download(page, astronaut_path: Path, tmp_path: Path) -> None:
@@ -224,9 +118,32 @@ def test_a_face_can_be_left_as_it_is(page, astronaut_path: Path) -> None:
     assert face.get_attribute("aria-pressed") == "true"
 
 
+def test_only_the_skin_can_be_aged(page, astronaut_path: Path) -> None:
+    choose(page, astronaut_path)
+    shown(page, 70)
+    whole, skin = (
+        page.get_by_role("group", name="May change").get_by_role("radio", name=name)
+        for name in ("the whole face", "only skin")
+    )
+    assert whole.is_checked()
+    with page.expect_response(lambda answer: "mask=skin" in answer.url) as answer:
+        whole.press("ArrowDown")
+    assert answer.value.status == 200
+    assert skin.is_checked()
+    with page.expect_response(lambda answer: "strength=0.95" in answer.url) as answer:
+        page.get_by_role("slider", name="Strength").press("ArrowLeft")
+    assert "mask=skin" in answer.value.url
+    assert page.inner_text("#share") == "95 %"
+    with page.expect_response(lambda answer: "/photo?" in answer.url) as answer:
+        page.click("#get-photo")
+    assert "strength=0.95&mask=skin" in answer.value.url
+    with page.expect_response(lambda answer: "mask=face" in answer.url):
+        page.locator("#mask").get_by_text("the whole face").click()
+
+
 @pytest.mark.parametrize("kind", ["drop", "paste"])
 def test_a_photo_can_be_dropped_or_pasted(page, astronaut_path: Path, kind: str) -> None:
-    data = encoded(astronaut_path)
+    data = base64.b64encode(astronaut_path.read_bytes()).decode()
     page.evaluate(DROP, ["body", data, "me.png", "image/png", kind])
     shown(page, 70)
     assert page.inner_text("#message") == "1 face found."
@@ -238,101 +155,3 @@ def test_the_camera_takes_a_photo_and_is_let_go(page) -> None:
     shown(page, 70)
     assert page.inner_text("#message") == "1 face found."
     assert page.evaluate("document.getElementById('live').srcObject") is None
-
-
-def test_bad_files_are_told_in_words(page, tmp_path: Path) -> None:
-    bad, large = tmp_path / "bad.jpg", tmp_path / "large.jpg"
-    bad.write_bytes(b"no picture")
-    large.write_bytes(bytes(LIMITS.upload_bytes + 1))
-    for path, words in ((bad, "no picture"), (large, "more than 5 MB")):
-        choose(page, path)
-        page.locator("#message.bad", has_text=words).wait_for()
-        assert page.is_visible("#drop")
-
-
-def test_a_photo_that_was_forgotten_is_asked_for_again(page, astronaut_path: Path) -> None:
-    choose(page, astronaut_path)
-    shown(page, 70)
-    source = []
-    page.on("request", lambda one: source.append(one.url))
-    page.press("#age", "ArrowRight")
-    shown(page, 71)
-    photo = source[0].split("/aged")[0]
-    assert page.evaluate("(url) => fetch(url, {method: 'DELETE'}).then((a) => a.status)", photo)
-    page.press("#age", "ArrowRight")
-    page.locator("#message.bad", has_text="no longer kept").wait_for()
-    assert page.is_visible("#drop")
-    choose(page, astronaut_path)
-    shown(page, 72)
-
-
-def test_another_photo_and_leaving_forget_the_first(page, astronaut_path: Path) -> None:
-    asked: list[str] = []
-    page.on("request", lambda one: asked.append(one.url) if "/aged" in one.url else None)
-    choose(page, astronaut_path)
-    shown(page, 70)
-    page.get_by_role("button", name="Another photo").press("Enter")
-    assert page.is_visible("#drop")
-    assert page.evaluate("document.activeElement.id") == "drop"
-    choose(page, astronaut_path)
-    shown(page, 70)
-    first, second = asked[0], asked[-1]
-    assert page.request.get(first).status == 404
-    assert page.request.get(second).status == 200
-    page.goto("about:blank")
-    # The browser says so on its way out, without waiting for an answer.
-    assert any(page.request.get(second).status == 404 for _ in range(100))
-
-
-def test_many_photos(page, astronaut_path: Path, tmp_path: Path) -> None:
-    path = tmp_path / "photos.zip"
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.write(astronaut_path, "me.png")
-        archive.writestr("notes.txt", "no picture")
-    page.get_by_role("tab", name="One photo").press("ArrowRight")
-    many = page.get_by_role("tab", name="Many photos")
-    assert many.get_attribute("aria-selected") == "true"
-    assert not page.is_visible("#drop")
-    page.get_by_role("slider", name="Age in years for all photos").press("ArrowLeft")
-    with page.expect_download() as download:
-        page.set_input_files("#archive", str(path))
-    assert download.value.suggested_filename == "aged_69.zip"
-    download.value.save_as(tmp_path / "aged.zip")
-    with zipfile.ZipFile(tmp_path / "aged.zip") as archive:
-        assert archive.namelist() == ["001_me_69.png", "failures.txt"]
-    page.locator("#message", has_text="1 aged and downloaded, 1 not").wait_for()
-    bad = tmp_path / "bad.zip"
-    bad.write_bytes(b"no zip")
-    page.set_input_files("#archive", str(bad))
-    page.locator("#message.bad", has_text="no zip file").wait_for()
-
-
-def test_keyboard_and_screen_reader_find_everything(page, astronaut_path: Path) -> None:
-    page.keyboard.press("Tab")
-    reached = []
-    for _ in range(4):
-        reached.append(page.evaluate("document.activeElement.id"))
-        page.keyboard.press("Tab")
-    assert reached[:3] == ["tab-one", "drop", "camera"]
-    with page.expect_file_chooser() as chooser:
-        page.press("#drop", "Enter")
-    chooser.value.set_files(str(astronaut_path))
-    shown(page, 70)
-    for name in ("Age in years", "Strength", "How much of the photo is shown as it was"):
-        assert page.get_by_role("slider", name=name).is_visible()
-    for name in ("Download photo", "Strip of ages", "Animation", "Another photo"):
-        assert page.get_by_role("button", name=name).is_visible()
-    assert page.get_by_alt_text("The photo at the age of 70").count() == 1
-    assert page.get_by_role("status").inner_text() == "1 face found."
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_light_and_dark_can_be_read(browser, address: str, scheme: str) -> None:
-    page = browser.new_page(color_scheme=scheme)
-    page.goto(address)
-    paper, ink = (
-        sum(map(int, page.evaluate(f"getComputedStyle(document.body).{name}")[4:-1].split(",")))
-        for name in ("backgroundColor", "color")
-    )
-    assert (paper > 600 and ink < 150) if scheme == "light" else (paper < 150 and ink > 600)
-    page.close()

@@ -12,28 +12,43 @@ from starlette.exceptions import HTTPException
 from reage.errors import ImageReadError, NoFaceError, UsageError, WeightsError
 from reage.web.answers import explain
 from reage.web.app import forget_regularly
-from reage.web.limits import RefusalError, Room, Workers
+from reage.web.limits import RefusalError
+from reage.web.queue import Room, Workers
 from reage.web.store import Visit, VisitStore
 
 
-def visit() -> Visit:
-    return Visit(b"", None)  # type: ignore[arg-type]
+def visit(size: int = 1) -> Visit:
+    return Visit(b"", {}, size)
 
 
-def test_the_store_forgets_the_oldest_and_the_unused() -> None:
+def test_the_store_forgets_the_unused() -> None:
     now = 0.0
-    store = VisitStore(limit=2, seconds=10, clock=lambda: now)
+    store = VisitStore(limit=9, seconds=100, clock=lambda: now)
     first, second = store.add(visit()), store.add(visit())
+    now = 90.0
     assert store.get(first) is not None
-    third = store.add(visit())
-    assert store.get(second) is None  # Unused for longest.
-    now = 9.0
+    now = 120.0
+    assert store.get(second) is None
     assert store.get(first) is not None
-    now = 12.0
-    assert store.get(third) is None
-    assert store.get(first) is not None
-    assert len({first, second, third}) == 3
+    assert first != second
     assert len(first) >= 32
+
+
+def test_photos_in_use_are_not_given_up_for_new_ones() -> None:
+    now = 0.0
+    store = VisitStore(limit=4, seconds=1000, clock=lambda: now)
+    first, second = store.add(visit(size=2)), store.add(visit(size=2))
+    with pytest.raises(RefusalError, match="Too many") as refused:
+        store.add(visit(size=1))
+    assert refused.value.status == 503
+    now = 61.0
+    assert store.get(first) is not None
+    third = store.add(visit(size=1))
+    assert store.get(second) is None  # Unused for longest.
+    with pytest.raises(RefusalError):
+        store.add(visit(size=2))
+    assert store.get(first) is not None
+    assert store.get(third) is not None
 
 
 def test_photos_are_forgotten_in_time_though_nobody_asks() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import socket
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ uvicorn = pytest.importorskip("uvicorn")
 
 from reage.cli.app import main  # noqa: E402
 from reage.cli.serve import listen  # noqa: E402
+from reage.web.limits import Limits  # noqa: E402
 
 
 @pytest.fixture
@@ -54,6 +56,31 @@ def test_it_answers_others_when_told_and_says_so(
     assert address == "0.0.0.0"
     assert "anybody" in capsys.readouterr().err
     assert status_for(config, "box.example") == 200
+
+
+def test_limits_can_be_set(served: list, tiny_model: Path) -> None:
+    from starlette.testclient import TestClient
+
+    wanted = Limits(
+        upload_bytes=3_000_000,
+        pixels=5_000_000,
+        archive_photos=6,
+        at_once=1,
+        waiting=4,
+        seconds=30,
+        idle_seconds=7,
+        kept_bytes=90_000_000,
+        kept_seconds=120,
+    )
+    options = "--upload-mb 3 --megapixels 5 --archive-photos 6 --at-once 1 --waiting 4 --seconds 30"
+    more = "--idle-seconds 7 --memory-mb 90 --minutes 2"
+    for given, limits in (((), Limits()), ((*options.split(), *more.split()), wanted)):
+        assert main(["serve", "--port", "0", "--model", str(tiny_model), *given]) == 0
+        _, config = served[-1]
+        told = TestClient(config.app).get("/api/limits", headers={"host": "localhost"}).json()
+        assert told == asdict(limits)
+        assert config.timeout_keep_alive == limits.idle_seconds
+    assert main(["serve", "--waiting", "0"]) == 2
 
 
 def test_ctrl_c_is_no_failure(

@@ -19,7 +19,8 @@ from reage.inference.ager import FaceAger
 from reage.web import work
 from reage.web.answers import Handler, answering, refuse
 from reage.web.archive import age_archive
-from reage.web.limits import Limits, RefusalError, Room, Workers
+from reage.web.limits import Limits, RefusalError
+from reage.web.queue import Room, Workers
 from reage.web.store import Visit, VisitStore
 
 # What a browser knows the machine it runs on as.
@@ -32,6 +33,7 @@ _STATIC: Final = {
     "/style.css": "style.css",
 }
 _TYPES: Final = {"html": "text/html", "js": "text/javascript", "css": "text/css"}
+_UPLOAD_TYPES: Final = ("application/octet-stream", "application/zip", "image/")
 # The rest of the time is for the photo under way when this share of it is over.
 _ARCHIVE_SHARE: Final = 0.8
 _FORGET_EVERY: Final = 30.0
@@ -73,14 +75,14 @@ class _Site:
 
     def __init__(self, ager: FaceAger, limits: Limits) -> None:
         self._ager, self._limits = ager, limits
-        self._visits = VisitStore(limits.visits, limits.visit_seconds)
+        self._visits = VisitStore(limits.kept_bytes, limits.kept_seconds)
         self._workers = Workers(limits.at_once, limits.waiting, limits.seconds)
         self._uploads = Room(limits.at_once + limits.waiting)
 
     @contextlib.asynccontextmanager
     async def lifespan(self, _: Starlette) -> AsyncIterator[None]:
         """Forgets photos in time even when nobody asks for anything any more."""
-        every = min(_FORGET_EVERY, self._limits.visit_seconds)
+        every = min(_FORGET_EVERY, self._limits.kept_seconds)
         task = asyncio.create_task(forget_regularly(self._visits, every))
         try:
             yield
@@ -137,17 +139,24 @@ class _Site:
 
     async def _body(self, request: Request) -> bytes:
         """Reads an upload, but never more of it, or for longer, than is allowed."""
-        limit = self._limits.upload_bytes
+        _check_type(request)
+        limit, idle = self._limits.upload_bytes, self._limits.idle_seconds
         too_large = RefusalError(413, f"That is more than {limit / 1e6:.0f} MB. Please send less.")
         announced = request.headers.get("content-length", "0")
         if announced.isdecimal() and int(announced) > limit:
             raise too_large
         data = bytearray()
-        async with asyncio.timeout(self._limits.seconds):
-            async for part in request.stream():
-                data += part
-                if len(data) > limit:
-                    raise too_large
+        clock = asyncio.get_running_loop().time
+        end = clock() + self._limits.seconds
+        try:
+            async with asyncio.timeout_at(min(end, clock() + idle)) as patience:
+                async for part in request.stream():
+                    data += part
+                    if len(data) > limit:
+                        raise too_large
+                    patience.reschedule(min(end, clock() + idle))
+        except TimeoutError as error:
+            raise RefusalError(408, "The upload took too long. Please try again.") from error
         if not data:
             raise RefusalError(422, "Nothing arrived. Please choose a photo.")
         return bytes(data)
@@ -158,6 +167,13 @@ async def forget_regularly(visits: VisitStore, every: float) -> None:
     while True:
         await asyncio.sleep(every)
         visits.forget_unused()
+
+
+def _check_type(request: Request) -> None:
+    """Refuses what is not sent as it is, such as forms, which pages of any site can send."""
+    sent_as = request.headers.get("content-type", _UPLOAD_TYPES[0]).lower()
+    if not sent_as.startswith(_UPLOAD_TYPES):
+        raise RefusalError(415, "Please send the file alone, as application/octet-stream.")
 
 
 def _attachment(download: work.Download) -> Response:

@@ -56,14 +56,14 @@ def age_archive(
     Args:
         ager: The models to use.
         data: The archive.
-        wish: Age and strength.
+        wish: Age, strength and mask.
         limits: What an archive may hold.
         seconds: Photos not begun by then are left out.
         clock: Gives the time in seconds.
 
     Raises:
         RefusalError: If it is no zip archive, or holds no photos or too much.
-        UsageError: If the age or the strength cannot be meant.
+        UsageError: If the age, the strength or the mask cannot be meant.
     """
     end = clock() + seconds
     room = _MAX_GROWTH * limits.upload_bytes
@@ -128,5 +128,5 @@ def _age_entry(
     ager: FaceAger, source: zipfile.ZipFile, entry: zipfile.ZipInfo, wish: Wish, max_pixels: int
 ) -> tuple[bytes, str]:
     photo = read_photo(source.read(entry), max_pixels=max_pixels)
-    opened = ager.open(photo.pixels, faces=MAX_FACES).on(photo)
+    opened = ager.open(photo.pixels, faces=MAX_FACES, mask=wish.mask).on(photo)
     return encode(opened.age(wish.to, strength=wish.strength))

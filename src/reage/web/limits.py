@@ -1,16 +1,8 @@
-"""What a visitor may ask for, and the queue that holds everybody to it."""
+"""What a visitor may ask for, and the refusal of what is more."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, TypeVar
-
-from starlette.concurrency import run_in_threadpool
-
-Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -20,22 +12,24 @@ class Limits:
     Attributes:
         upload_bytes: Size of a photo or an archive.
         pixels: Pixels of a photo.
-        visits: Photos kept in memory.
-        visit_seconds: How long an unused photo is kept.
+        archive_photos: Photos in an archive.
         at_once: Requests worked on at a time.
         waiting: Requests that may wait for their turn; as many uploads may be under way.
         seconds: Longest time to send an upload, to wait for a turn, and to work on a request.
-        archive_photos: Photos in an archive.
+        idle_seconds: Longest time in which a visitor sends or takes nothing when it is their turn.
+        kept_bytes: Memory for photos that visitors are working on.
+        kept_seconds: How long an unused photo is kept.
     """
 
     upload_bytes: int = 20_000_000
     pixels: int = 40_000_000
-    visits: int = 16
-    visit_seconds: float = 900.0
+    archive_photos: int = 50
     at_once: int = 2
     waiting: int = 16
-    seconds: float = 60.0
-    archive_photos: int = 50
+    seconds: int = 60
+    idle_seconds: int = 10
+    kept_bytes: int = 500_000_000
+    kept_seconds: int = 900
 
 
 class RefusalError(Exception):
@@ -46,67 +40,6 @@ class RefusalError(Exception):
         self.status, self.sentence = status, sentence
 
 
-class Room:
-    """Counts who is inside, and refuses everybody else once it is full."""
-
-    def __init__(self, places: int) -> None:
-        self._free = places
-
-    def enter(self) -> None:
-        """Takes a place.
-
-        Raises:
-            RefusalError: If there is none.
-        """
-        if self._free <= 0:
-            raise RefusalError(
-                503, "Too many people are at it just now. Please try again in a moment."
-            )
-        self._free -= 1
-
-    def leave(self) -> None:
-        """Gives a place back."""
-        self._free += 1
-
-    @contextlib.contextmanager
-    def place(self) -> Iterator[None]:
-        """Holds a place; the errors are `enter`'s."""
-        self.enter()
-        try:
-            yield
-        finally:
-            self.leave()
-
-
-class Workers:
-    """Works on a few requests at a time in threads, lets some wait, and refuses the rest."""
-
-    def __init__(self, at_once: int, waiting: int, seconds: float) -> None:
-        self._room = Room(at_once + waiting)
-        self._turn = asyncio.Semaphore(at_once)
-        self._seconds = seconds
-
-    async def run(self, function: Callable[..., Result], *arguments: Any) -> Result:
-        """Calls a function once it is its turn.
-
-        Raises:
-            RefusalError: If too many wait already.
-            TimeoutError: If its turn does not come, or it is not done, in time.
-        """
-        self._room.enter()
-        try:
-            await asyncio.wait_for(self._turn.acquire(), self._seconds)
-        except BaseException:
-            self._room.leave()
-            raise
-        work = asyncio.ensure_future(run_in_threadpool(function, *arguments))
-        work.add_done_callback(self._done)
-        # A thread cannot be stopped. The visitor need not wait for it, but the next one must:
-        # otherwise slow requests would pile up behind the back of the queue.
-        return await asyncio.wait_for(asyncio.shield(work), self._seconds)
-
-    def _done(self, work: asyncio.Future[Any]) -> None:
-        if not work.cancelled():
-            work.exception()  # Looked at here, as nobody may be waiting for it any more.
-        self._turn.release()
-        self._room.leave()
+def busy() -> RefusalError:
+    """The refusal of a request that would be welcome at another time."""
+    return RefusalError(503, "Too many people are at it just now. Please try again in a moment.")

@@ -6,10 +6,16 @@ import secrets
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from reage.inference.opened import OpenedPhoto
+from reage.inference.patches import MaskChoice
+from reage.web.limits import busy
+
+# A photo that was not used for so long may make room for another.
+_PAUSE_SECONDS: Final = 60.0
 
 
 @dataclass(frozen=True)
@@ -18,15 +24,17 @@ class Visit:
 
     Attributes:
         original: The bytes that were uploaded.
-        opened: A smaller copy for quick answers.
+        views: A smaller copy for quick answers, by what of its faces may change.
+        size: Bytes of memory that all of it takes.
     """
 
     original: bytes
-    opened: OpenedPhoto
+    views: Mapping[MaskChoice, OpenedPhoto]
+    size: int
 
 
 class VisitStore:
-    """Keeps the newest photos under names that nobody can guess."""
+    """Keeps photos under names that nobody can guess."""
 
     def __init__(
         self, limit: int, seconds: float, clock: Callable[[], float] = time.monotonic
@@ -34,7 +42,7 @@ class VisitStore:
         """Makes an empty store.
 
         Args:
-            limit: How many photos are kept; the one unused for longest goes first.
+            limit: Bytes that all photos may take.
             seconds: How long an unused photo is kept.
             clock: Gives the time in seconds.
         """
@@ -43,13 +51,18 @@ class VisitStore:
         self._lock = threading.Lock()
 
     def add(self, visit: Visit) -> str:
-        """Keeps a photo and returns its name."""
+        """Keeps a photo and returns its name.
+
+        Where there is no room, photos that were not used for a minute go, the oldest first.
+
+        Raises:
+            RefusalError: If all that are kept are in use.
+        """
         name = secrets.token_urlsafe(24)
         with self._lock:
             self._forget_unused()
+            self._make_room(visit.size)
             self._visits[name] = (self._clock(), visit)
-            while len(self._visits) > self._limit:
-                self._visits.popitem(last=False)
         return name
 
     def get(self, name: str) -> Visit | None:
@@ -81,3 +94,12 @@ class VisitStore:
         oldest = self._clock() - self._seconds
         for name in [name for name, (used, _) in self._visits.items() if used < oldest]:
             del self._visits[name]
+
+    def _make_room(self, size: int) -> None:
+        paused = self._clock() - _PAUSE_SECONDS
+        idle = [name for name, (used, _) in self._visits.items() if used < paused]
+        free = self._limit - sum(visit.size for _, visit in self._visits.values())
+        while free < size and idle:
+            free += self._visits.pop(idle.pop(0))[1].size
+        if free < size:
+            raise busy()

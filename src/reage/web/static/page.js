@@ -3,7 +3,7 @@ import { divide, outline, show, showAfter, showBefore } from "/stage.js";
 
 const find = (id) => document.getElementById(id);
 const names = ["choose", "drop", "file", "camera", "shoot", "live", "message", "result", "stage",
-  "age", "years", "strength", "share", "again", "archive", "through", "ages", "hint"];
+  "age", "strength", "mask", "again", "archive", "through", "ages"];
 const ui = Object.fromEntries(names.map((id) => [id, find(id)]));
 const START_SPLIT = 0;
 let photo = null; // {id, width, height, faces: [{box}], chosen: Set}
@@ -21,10 +21,17 @@ function fail(error) {
   if (error.status === 404) restart();
 }
 
+// What the controls of a tab ask for.
+function setting(prefix) {
+  return {
+    to: find(`${prefix}age`).value,
+    strength: find(`${prefix}strength`).value,
+    mask: document.querySelector(`input[name="${prefix}mask"]:checked`).value,
+  };
+}
+
 function wish() {
-  return new URLSearchParams({
-    to: ui.age.value, strength: ui.strength.value, faces: [...photo.chosen].join(","),
-  });
+  return new URLSearchParams({ ...setting(""), faces: [...photo.chosen].join(",") });
 }
 
 async function open(file) {
@@ -74,6 +81,7 @@ async function draw() {
       const blob = await (await ask(`/api/photos/${id}/aged?${wish()}`)).blob();
       if (photo?.id !== id) continue;
       showAfter(blob, age);
+      if (ui.message.classList.contains("bad")) say("");
       document.body.dataset.shown = age;
     }
   } catch (error) {
@@ -127,7 +135,7 @@ function download(kind) {
 
 function sendArchive(file) {
   if (!file) return;
-  const query = new URLSearchParams({ to: find("archive-age").value });
+  const query = new URLSearchParams(setting("archive-"));
   whileWorking([find("drop-archive")], async () => {
     const answer = await send(`/api/archive?${query}`, file);
     await save(answer);
@@ -203,14 +211,15 @@ document.addEventListener("paste", (event) => {
 });
 ui.camera.addEventListener("click", startCamera);
 ui.shoot.addEventListener("click", shoot);
-ui.age.addEventListener("input", () => { ui.years.textContent = ui.age.value; draw(); });
-ui.strength.addEventListener("input", () => {
-  ui.share.textContent = `${Math.round(100 * ui.strength.value)} %`;
-  draw();
-});
-find("archive-age").addEventListener("input", (event) => {
-  find("archive-years").textContent = event.target.value;
-});
+for (const prefix of ["", "archive-"]) {
+  find(`${prefix}age`).addEventListener("input", (event) => {
+    find(`${prefix}years`).textContent = event.target.value;
+  });
+  find(`${prefix}strength`).addEventListener("input", (event) => {
+    find(`${prefix}share`).textContent = `${Math.round(100 * event.target.value)} %`;
+  });
+}
+for (const control of [ui.age, ui.strength, ui.mask]) control.addEventListener("input", draw);
 const downloads = ["photo", "strip", "gif"].map((kind) => find(`get-${kind}`));
 for (const button of downloads) {
   button.addEventListener("click", () => whileWorking(downloads, download(button.id.slice(4))));

@@ -28,7 +28,8 @@ export async function send(path, file) {
     const most = Math.round(known.upload_bytes / 1e6);
     throw new Refusal(`That is more than ${most} MB. Please send less.`, 413);
   }
-  return ask(path, { method: "POST", body: file });
+  const headers = { "Content-Type": "application/octet-stream" };
+  return ask(path, { method: "POST", body: file, headers });
 }
 
 export function forget(id) {
