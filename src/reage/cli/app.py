@@ -10,6 +10,7 @@ import typer
 
 from reage import __version__
 from reage.cli.age import age_command
+from reage.cli.cluster import batch_command
 from reage.cli.data import data_app
 from reage.cli.estimate import estimate_command
 from reage.cli.evaluate import evaluate_command
@@ -31,6 +32,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("age")(age_command)
+app.command("batch")(batch_command)
 app.command("sweep")(sweep_command)
 app.command("video")(video_command)
 app.command("inspect")(inspect_command)
