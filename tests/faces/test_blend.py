@@ -73,6 +73,15 @@ def test_mask_turns_with_the_face(degrees):
     assert np.abs(difference).max() < 0.02
 
 
+def test_pasting_in_place_changes_the_photo_itself(noise, strong):
+    matrix = matrix_of(0.6, 15, (40, 20))
+    mask = face_mask(face_in(matrix), matrix, SIZE)
+    expected = paste_delta(noise, strong, mask, matrix)
+    assert (expected != noise).any()
+    assert paste_delta(noise, strong, mask, matrix, in_place=True) is noise
+    np.testing.assert_array_equal(noise, expected)
+
+
 def test_zero_delta_changes_nothing(noise):
     matrix = matrix_of(0.6, 15, (40, 20))
     mask = face_mask(face_in(matrix), matrix, SIZE)

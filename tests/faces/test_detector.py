@@ -1,8 +1,10 @@
+import cv2
 import numpy as np
+import pytest
 
 from reage.faces.detector import Detections, anchor_centers, join, letterbox
-from reage.faces.nms import overlap_with, weighted_nms
-from reage.faces.views import not_cut_off, tile_origins, turn_back
+from reage.faces.nms import first_of_each, overlap_with, weighted_nms
+from reage.faces.views import Pyramid, not_cut_off, tile_origins, turn_back
 
 
 def test_overlap_of_known_boxes():
@@ -31,6 +33,32 @@ def test_no_boxes_give_no_boxes():
     assert means.shape == (0, 16)
     assert scores.shape == (0,)
     assert len(join([])) == 0
+
+
+def test_the_first_box_of_each_place_is_picked():
+    boxes = np.array([[0, 0, 10, 10], [1, 0, 11, 10], [40, 0, 50, 10], [0, 5, 10, 15.0]])
+    assert first_of_each(boxes, 0.4) == [0, 2, 3]
+    assert first_of_each(boxes, 0.3) == [0, 2]
+    assert first_of_each(np.empty((0, 4)), 0.4) == []
+
+
+@pytest.mark.parametrize("size", [(1000, 700), (1234, 2001), (90, 60)])
+@pytest.mark.parametrize("side", [32, 100, 208])
+def test_a_pyramid_scales_as_averaging_does(size, side):
+    x, y = np.meshgrid(np.linspace(0, 255, size[0]), np.linspace(0, 255, size[1]))
+    photo = np.stack([x, y, 255 - x], axis=-1).astype(np.uint8)
+    scale = side / max(size)
+    view = Pyramid(photo, 32).scaled(scale)
+    assert max(view.shape[:2]) == side
+    expected = cv2.resize(photo, view.shape[1::-1], interpolation=cv2.INTER_AREA)
+    np.testing.assert_allclose(view, expected.astype(float), atol=12 if scale > 1 else 3)
+
+
+def test_a_pyramid_turns_what_it_scales():
+    photo = np.random.default_rng(0).integers(0, 256, (200, 300, 3), dtype=np.uint8)
+    pyramid = Pyramid(photo, 32)
+    np.testing.assert_array_equal(pyramid.scaled(1.0), photo)
+    np.testing.assert_array_equal(pyramid.scaled(0.2, 3), np.rot90(pyramid.scaled(0.2), 3))
 
 
 def test_anchors_lie_on_a_fine_and_a_coarse_grid():

@@ -64,6 +64,15 @@ def test_faces_come_largest_first(finder, astronaut):
     np.testing.assert_allclose(second.landmarks, ASTRONAUT / 2 + (0, 100), atol=3)
 
 
+def test_threads_change_nothing(finder, astronaut):
+    photo = np.hstack([astronaut, astronaut[:, ::-1], np.zeros_like(astronaut)])
+    alone, together = finder.find(photo), FaceFinder(threads=3).find(photo)
+    assert len(alone) == len(together) == 2
+    for face, same in zip(alone, together, strict=True):
+        np.testing.assert_allclose(same.landmarks, face.landmarks, atol=1e-3)
+        assert same.score == pytest.approx(face.score, abs=1e-5)
+
+
 def test_a_small_face_in_a_large_photo_is_found(finder, astronaut):
     photo = np.full((1200, 1600, 3), (90, 120, 150), np.uint8)
     photo[700:956, 1100:1356] = cv2.resize(astronaut, (256, 256), interpolation=cv2.INTER_AREA)

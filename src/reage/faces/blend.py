@@ -100,6 +100,8 @@ def paste_delta(
     delta: NDArray[np.float32],
     mask: NDArray[np.float32],
     matrix: NDArray[np.float64],
+    *,
+    in_place: bool = False,
 ) -> NDArray[np.uint8]:
     """Adds a change, made in a crop, to the photo at the photo's own resolution.
 
@@ -108,16 +110,17 @@ def paste_delta(
     so several faces, even overlapping ones, can be pasted one after another.
 
     Args:
-        pixels: uint8 (H, W, 3), RGB; left as it is.
+        pixels: uint8 (H, W, 3), RGB.
         delta: float32 (S, S, 3), what to add in units of an image in [-1, 1]: 2.0 is 255 levels.
         mask: float32 (M, M) in [0, 1], of the same square, zero along its edge.
         matrix: (2, 3), photo pixels -> crop pixels of the delta.
+        in_place: Changes `pixels` themselves, which spares a copy per face.
 
     Returns:
-        uint8 (H, W, 3), a new array.
+        uint8 (H, W, 3), a new array unless `in_place`.
     """
+    result = pixels if in_place else pixels.copy()
     delta, matrix = _enlarged(delta, matrix, mask.shape[0])
-    result = pixels.copy()
     rect = _masked_rect(mask, matrix, pixels.shape)
     if rect is None:
         return result
@@ -131,9 +134,10 @@ def paste_delta(
     if sigma > 0:
         levels = cv2.GaussianBlur(levels, (0, 0), sigma, borderType=cv2.BORDER_CONSTANT)
     region = result[y0:y1, x0:x1]
-    change = _warp(levels, to_crop, size, cv2.INTER_CUBIC)
-    summed = np.clip(np.rint(region + change), 0, 255).astype(np.uint8)
-    np.copyto(region, summed, where=covered[..., None])
+    aged = _warp(levels, to_crop, size, cv2.INTER_CUBIC)
+    aged += region
+    np.clip(np.rint(aged, out=aged), 0, 255, out=aged)
+    np.copyto(region, aged.astype(np.uint8), where=covered[..., None])
     return result
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import Final
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final
 
 import cv2
 import numpy as np
@@ -12,9 +14,10 @@ from numpy.typing import NDArray
 from reage.faces.align import crop_face, transform_points
 from reage.faces.detector import BlazeFace, Detections, join
 from reage.faces.mesh import FaceMesh, Mesh, upright_square
-from reage.faces.nms import overlap_with
+from reage.faces.nms import first_of_each, overlap_with
 from reage.faces.types import Face
-from reage.faces.views import not_cut_off, tile_origins, turn_back
+from reage.faces.views import Pyramid, not_cut_off, tile_origins, turn_back
+from reage.onnx_session import default_threads
 from reage.weights import load_weights
 
 # The detectors may err on the generous side, for the mesh has the last word: both together must
@@ -57,14 +60,19 @@ class FaceFinder:
         """Loads the packaged networks.
 
         Args:
-            threads: CPU threads for each network; `None` takes the cores at hand.
+            threads: CPU threads to work with; `None` takes the cores at hand.
 
         Raises:
             WeightsError: If a network's file is missing or damaged.
         """
         self._near = BlazeFace(load_weights("face_detection_short_range.onnx"), threads=threads)
-        self._far = BlazeFace(load_weights("face_detection_back.onnx"), threads=threads)
+        # Tiles are many: each has one thread, and several are searched side by side.
+        self._far = BlazeFace(load_weights("face_detection_back.onnx"), threads=1)
         self._mesh = FaceMesh(load_weights("face_landmark.onnx"), threads=threads)
+        workers = threads or default_threads()
+        self._each: Callable[..., Iterable[Any]] = (
+            ThreadPoolExecutor(workers).map if workers > 1 else map
+        )
 
     def find(self, pixels: NDArray[np.uint8], *, quick: bool = False) -> list[Face]:
         """Finds the faces of a photo.
@@ -79,14 +87,15 @@ class FaceFinder:
         Returns:
             The faces, largest first; empty if there is none.
         """
+        pyramid = Pyramid(pixels, self._near.input_side)
         if quick:
-            return sorted(self._search(pixels, 0, deep=False), key=_area, reverse=True)
+            return sorted(self._search(pixels, pyramid, 0, deep=False), key=_area, reverse=True)
         best: list[Face] = []
         for turns in _QUARTER_TURNS:
-            best = max(best, self._search(pixels, turns, deep=False), key=evidence)
+            best = max(best, self._search(pixels, pyramid, turns, deep=False), key=evidence)
             if any(face.score >= _CERTAIN_SCORE for face in best):
                 break
-        return sorted(best or self._search(pixels, 0, deep=True), key=_area, reverse=True)
+        return sorted(best or self._search(pixels, pyramid, 0, deep=True), key=_area, reverse=True)
 
     def follow(self, pixels: NDArray[np.uint8], face: Face) -> Face | None:
         """Finds a face of the frame before again in the next frame of a video.
@@ -106,15 +115,20 @@ class FaceFinder:
         found = mesh.to_face(pixels.shape[1], pixels.shape[0])
         return found if (found.box[2:] - found.box[:2]).min() >= _MIN_FACE_SIDE else None
 
-    def _search(self, pixels: NDArray[np.uint8], turns: int, *, deep: bool) -> list[Face]:
-        view = np.ascontiguousarray(np.rot90(pixels, turns))
-        candidates = turn_back(self._candidates(view, deep=deep), turns, view.shape[:2])
-        return self._confirm(pixels, candidates)
+    def _search(
+        self, pixels: NDArray[np.uint8], pyramid: Pyramid, turns: int, *, deep: bool
+    ) -> list[Face]:
+        height, width = pixels.shape[:2]
+        view_size = (width, height) if turns % 2 else (height, width)
+        candidates = self._candidates(pyramid, turns, deep=deep)
+        return self._confirm(pixels, turn_back(candidates, turns, view_size))
 
-    def _candidates(self, view: NDArray[np.uint8], *, deep: bool) -> Detections:
-        """Boxes that may be faces, at every scale that pays, best first."""
-        long_side = max(view.shape[:2])
-        found = self._near.detect(view, min_score=_MIN_DETECTION_SCORE)
+    def _candidates(self, pyramid: Pyramid, turns: int, *, deep: bool) -> Detections:
+        """Boxes that may be faces, at every scale that pays, best first; pixels of the view."""
+        long_side = max(pyramid.width, pyramid.height)
+        scale = min(self._near.input_side / long_side, 1.0)
+        view = pyramid.scaled(scale, turns)
+        found = self._near.detect(view, min_score=_MIN_DETECTION_SCORE).mapped(scale, (0, 0))
         scale = self._near.input_side / long_side
         for index, side in enumerate(_SEARCH_SIDES[:_DEEP_SEARCHES] if deep else _SEARCH_SIDES):
             smallest = found.sides.min(initial=math.inf) * scale
@@ -122,41 +136,48 @@ class FaceFinder:
             if index > 0 and (not due or side > long_side):
                 break
             scale = side / long_side
-            found = join([found, self._detect_in_tiles(view, scale)])
+            found = join([found, self._detect_in_tiles(pyramid.scaled(scale, turns), scale)])
         return found.select(np.argsort(-found.scores, kind="stable"))
 
     def _detect_in_tiles(self, view: NDArray[np.uint8], scale: float) -> Detections:
-        """Searches the photo, scaled, tile by tile.
+        """Searches a view of the photo at a scale, tile by tile; in pixels of the photo.
 
         The black margin shows a face at the photo's edge, or one that fills it, as the networks
         were taught to see one: with surroundings.
         """
-        size = math.ceil(view.shape[1] * scale), math.ceil(view.shape[0] * scale)
-        method = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-        scaled = cv2.resize(view, size, interpolation=method)
-        scaled = cv2.copyMakeBorder(scaled, _MARGIN, _MARGIN, _MARGIN, _MARGIN, cv2.BORDER_CONSTANT)
-        height, width = scaled.shape[:2]
+        framed = cv2.copyMakeBorder(view, _MARGIN, _MARGIN, _MARGIN, _MARGIN, cv2.BORDER_CONSTANT)
+        height, width = framed.shape[:2]
         side = self._far.input_side
-        found = []
-        for x, y in tile_origins(width, height, side, _TILE_OVERLAP):
-            tile = scaled[y : y + side, x : x + side]
+
+        def detect(origin: tuple[int, int]) -> Detections:
+            x, y = origin
+            tile = framed[y : y + side, x : x + side]
             inside = self._far.detect(tile, min_score=_MIN_DETECTION_SCORE)
-            whole = not_cut_off(inside.boxes, (x, y), tile.shape[:2], (width, height))
-            found.append(inside.select(whole).mapped(scale, (x - _MARGIN, y - _MARGIN)))
-        return join(found)
+            whole = not_cut_off(inside.boxes, origin, tile.shape[:2], (width, height))
+            return inside.select(whole).mapped(scale, (x - _MARGIN, y - _MARGIN))
+
+        return join(list(self._each(detect, tile_origins(width, height, side, _TILE_OVERLAP))))
 
     def _confirm(self, pixels: NDArray[np.uint8], candidates: Detections) -> list[Face]:
         """Fits the mesh to each candidate; keeps those that are faces, each once.
 
         The scales are not averaged: where faces crowd, a coarse box may lie across several.
         """
+
+        def fit(index: int) -> Mesh:
+            box, keypoints = candidates.boxes[index], candidates.keypoints[index]
+            return self._mesh.locate(pixels, box, keypoints, min_score=_MIN_SCORE)
+
+        # The best candidate of each place is as good as sure to be asked for; the others, hardly.
+        ahead = first_of_each(candidates.boxes, _MAX_OVERLAP)
+        meshes = dict(zip(ahead, self._each(fit, ahead), strict=True))
         faces: list[Face] = []
-        for box, keypoints, score in zip(
-            candidates.boxes, candidates.keypoints, candidates.scores, strict=True
+        for index, (box, keypoints, score) in enumerate(
+            zip(candidates.boxes, candidates.keypoints, candidates.scores, strict=True)
         ):
             if repeats(box, faces):
                 continue
-            mesh = self._mesh.locate(pixels, box, keypoints, min_score=_MIN_SCORE)
+            mesh = meshes.get(index) or fit(index)
             face = mesh.to_face(pixels.shape[1], pixels.shape[0], float(score))
             if (
                 face.score >= _MIN_SCORE

@@ -17,6 +17,15 @@ def overlap_with(box: NDArray[np.floating], boxes: NDArray[np.floating]) -> NDAr
     return np.asarray(shared / np.maximum(union, np.finfo(np.float64).tiny), np.float64)
 
 
+def first_of_each(boxes: NDArray[np.float64], max_overlap: float) -> list[int]:
+    """Which of some boxes (N, 4) overlap none that was picked before by more than `max_overlap`."""
+    picked: list[int] = []
+    for index, box in enumerate(boxes):
+        if not (overlap_with(box, boxes[picked]) > max_overlap).any():
+            picked.append(index)
+    return picked
+
+
 def weighted_nms(
     coordinates: NDArray[np.float64], scores: NDArray[np.float64], min_overlap: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

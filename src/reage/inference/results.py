@@ -129,6 +129,7 @@ def paste_faces(
     Returns:
         uint8 (H, W, 3), RGB.
     """
+    result = pixels.copy()
     for patch, delta in zip(patches, deltas, strict=True):
-        pixels = paste_delta(pixels, delta, patch.mask, patch.matrix)
-    return pixels
+        paste_delta(result, delta, patch.mask, patch.matrix, in_place=True)
+    return result
