@@ -56,6 +56,21 @@ def test_writes_beside_the_input_and_says_so(
     assert captured.err == ""
 
 
+def test_the_source_age_can_be_read_from_the_name(
+    run: Run, photo: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    named = photo.rename(photo.with_name("48_1_0_20170120134009260.png"))
+    outputs = [photo.with_name(f"{name}.png") for name in ("named", "told")]
+    assert run(named, "--to", 70, "--source-age", "from-name", "-o", outputs[0]) == 0
+    assert run(named, "--to", 70, "--source-age", 48, "-o", outputs[1]) == 0
+    first, second = (np.asarray(Image.open(path)) for path in outputs)
+    np.testing.assert_array_equal(first, second)
+    capsys.readouterr()
+    other = named.rename(photo)
+    assert run(other, "--to", 70, "--source-age", "from-name") == 2
+    assert_one_sentence(capsys.readouterr().err, "me.png", "1 of the 4 fields", "--source-age")
+
+
 def test_same_command_twice_replaces_the_output_with_the_same_bytes(
     run: Run, photo: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from reage.cli.options import parse_age, parse_ages, parse_faces
+from reage.cli.options import parse_age, parse_ages, parse_faces, parse_source_age
 from reage.errors import AgeRangeError, UsageError
 
 
@@ -39,6 +41,28 @@ def test_age() -> None:
         AgeRangeError, match=r"age abc: is not a number; give years from 0 to 116\."
     ):
         parse_age("abc")
+
+
+def test_source_age() -> None:
+    photo = Path("faces/48_0_0_20170120134009260.jpg.chip.jpg")
+    assert parse_source_age("from-name")(photo) == 48
+    assert parse_source_age("42.5")(photo) == 42.5
+    assert parse_source_age(None)(photo) is None
+    with pytest.raises(AgeRangeError, match="from 0 to 116"):
+        parse_source_age("117")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("61_1_20170109142408075.jpg.chip.jpg", "has 3 of the 4 fields"),
+        ("family.jpg", r"give the years with --source-age\."),
+        ("117_0_0_1.jpg", "the age 117 lies outside"),
+    ],
+)
+def test_a_name_without_an_age(name: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        parse_source_age("from-name")(Path(name))
 
 
 def test_faces() -> None:

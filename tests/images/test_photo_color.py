@@ -148,3 +148,19 @@ def test_a_grey_picture_with_an_rgb_profile_stays_grey() -> None:
     photo = read_photo(encode(image, "PNG", icc_profile=display_p3_profile()))
 
     assert np.ptp(photo.pixels.astype(int), axis=2).max() <= 1
+
+
+def test_tall_pictures_of_any_depth_are_read_whole() -> None:
+    levels = np.random.default_rng(3).integers(0, 256, (700, 9), np.uint8)
+    grey = np.repeat(levels[..., None], 3, axis=2)
+    colors = np.stack([levels, levels[::-1], levels[:, ::-1]], axis=-1)
+    alpha = np.dstack([colors, levels])
+    deep = levels.astype(np.uint16) * 257
+
+    assert np.array_equal(read_photo(Image.fromarray(levels)).pixels, grey)
+    assert np.array_equal(read_photo(Image.fromarray(deep)).pixels, grey)
+    assert np.array_equal(read_photo(Image.fromarray(colors)).pixels, colors)
+    read = read_photo(Image.fromarray(alpha))
+    assert np.array_equal(read.pixels, colors)
+    assert read.alpha is not None
+    assert np.array_equal(read.alpha, levels)

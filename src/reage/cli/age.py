@@ -13,19 +13,26 @@ import typer
 from reage.cli.batch import plural, run_each
 from reage.cli.folder import age_folder
 from reage.cli.options import (
+    DEFAULT_MAX_FACES,
     AgeOption,
     CertificateOption,
     FacesOption,
     KeyOption,
     MaskOption,
+    MaxBytesOption,
+    MaxFacesOption,
+    MaxPixelsOption,
     ModelOption,
-    SourceAgeOption,
+    NamedSourceAgeOption,
     StrengthOption,
     ThreadsOption,
     parse_faces,
     parse_signer,
+    parse_source_age,
+    reader_within,
 )
 from reage.cli.outputs import OutputPlan
+from reage.errors import ImageWriteError, UsageError
 
 if TYPE_CHECKING:
     from reage.images.c2pa import C2paSigner
@@ -44,42 +51,58 @@ def age_command(
             help="A file, or a folder for several photos; default: NAME_70.EXT beside the input.",
         ),
     ] = None,
+    in_place: Annotated[
+        bool, typer.Option("--in-place", help="Replace the photos by the results.")
+    ] = False,
     faces: FacesOption = "all",
     strength: StrengthOption = 1.0,
-    source_age: SourceAgeOption = None,
+    source_age: NamedSourceAgeOption = None,
     mask: MaskOption = "face",
     c2pa_cert: CertificateOption = None,
     c2pa_key: KeyOption = None,
     model: ModelOption = None,
     threads: ThreadsOption = None,
+    max_pixels: MaxPixelsOption = None,
+    max_bytes: MaxBytesOption = None,
+    max_faces: MaxFacesOption = DEFAULT_MAX_FACES,
 ) -> None:
     """Show the people in photos at another age.
 
     A folder is searched for photos, also below it; the folder named by -o gets the same shape, and
     results that are there already are left alone.
     """
-    choice = parse_faces(faces)
-    is_folder = len(inputs) == 1 and inputs[0].is_dir() and not inputs[0].is_symlink()
+    choice = parse_faces(faces, max_faces)
+    age_in = parse_source_age(source_age)
+    is_folder = len(inputs) == 1 and _is_folder(inputs[0])
     signer = parse_signer(c2pa_cert, c2pa_key)
-    plan = None if is_folder else OutputPlan(inputs, output, f"{to:g}")
+    if is_folder and in_place:
+        raise UsageError("--in-place", "takes photos, and no folder", "name them, or give -o")
+    plan = None if is_folder else OutputPlan(inputs, output, f"{to:g}", in_place=in_place)
+    read = reader_within(max_pixels, max_bytes)
 
     from reage.inference.ager import FaceAger
     from reage.inference.patches import check_mask
 
     # Photos of a folder are aged side by side, each on one core.
     ager = FaceAger(model, threads=1 if is_folder and threads is None else threads)
-    age = partial(
-        ager.age,
-        to=to,
-        faces=choice,
-        strength=strength,
-        source_age=source_age,
-        mask=check_mask(mask),
-    )
+    kind = check_mask(mask)
+
+    def age(photo: Path) -> AgedPhoto:
+        return ager.age(
+            read(photo), to, faces=choice, strength=strength, source_age=age_in(photo), mask=kind
+        )
+
     if plan is None:
         age_folder(inputs[0], output, age, signer)
     else:
         run_each(inputs, partial(_age_one, plan, age, signer))
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir() and not path.is_symlink()
+    except OSError:  # the name is too long, for one
+        return False
 
 
 def _age_one(
@@ -92,6 +115,10 @@ def _age_one(
     if signer is not None:
         signer.check(target)
     result = age(source)
+    if plan.in_place and result.photo.metadata.animated:
+        raise ImageWriteError(
+            source, "holds more pictures, which would be lost", "write to another file with -o"
+        )
     plan.make_folder()
     result.save(target, signer=signer)
     milliseconds = 1e3 * (time.perf_counter() - started)

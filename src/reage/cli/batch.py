@@ -20,7 +20,7 @@ def run_each(sources: Iterable[Path], work: Callable[[Path], str]) -> None:
     failures = 0
     for source in sources:
         try:
-            typer.echo(work(source))
+            say(work(source))
         except UsageError:
             raise
         except ReageError as error:
@@ -28,6 +28,16 @@ def run_each(sources: Iterable[Path], work: Callable[[Path], str]) -> None:
             typer.echo(f"reage: {error}", err=True)
     if failures:
         raise typer.Exit(1)
+
+
+def say(line: str) -> None:
+    """Prints a line about files."""
+    typer.echo(printable(line))
+
+
+def printable(text: str) -> str:
+    r"""The text with `\udce9` and the like where a file's name is no text in any encoding."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 def plural(count: int, noun: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -10,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from reage.cli.batch import printable, say
 from reage.cli.outputs import suffix_like
-from reage.errors import ImageReadError, UsageError
+from reage.errors import ImageReadError, ImageWriteError, UsageError
 
 if TYPE_CHECKING:
     from reage.images.c2pa import C2paSigner
@@ -39,7 +39,14 @@ def age_folder(
     from rich.console import Console
     from rich.progress import Progress
 
-    from reage.inference.folder import FAILURES_FILE, Tally, failures_csv, find_jobs, run_jobs
+    from reage.inference.folder import (
+        FAILURES_FILE,
+        Tally,
+        failures_csv,
+        find_jobs,
+        remove_abandoned,
+        run_jobs,
+    )
     from reage.onnx_session import default_threads
 
     jobs, others = find_jobs(source, folder, suffix_like)
@@ -47,21 +54,23 @@ def age_folder(
         raise ImageReadError(
             source, "is a folder without photos", "name a photo, or another folder"
         )
+    remove_abandoned(folder)
     tally, failures = Tally(other_files=others), []
     console = Console(stderr=True)
     try:
         with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-            task = bar.add_task(str(source), total=len(jobs))
+            task = bar.add_task(printable(str(source)), total=len(jobs))
             work = partial(_age_one, age, signer)
             for outcome in run_jobs(jobs, work, workers=default_threads()):
                 tally.count(outcome)
                 bar.advance(task)
                 if outcome.error is not None:
                     failures.append(outcome)
-                    bar.console.print(f"reage: {outcome.error}", markup=False, soft_wrap=True)
+                    line = printable(f"reage: {outcome.error}")
+                    bar.console.print(line, markup=False, soft_wrap=True)
     finally:
+        say(f"{source} -> {folder}: {tally}")
         _write_failures(folder / FAILURES_FILE, failures_csv(failures) if failures else None)
-        typer.echo(f"{source} -> {folder}: {tally}")
     if failures:
         raise typer.Exit(1)
 
@@ -75,11 +84,16 @@ def _age_one(
 
 
 def _write_failures(path: Path, content: bytes | None) -> None:
-    """Writes the table of failures whole, or takes away that of an earlier run."""
-    if content is None:
-        path.unlink(missing_ok=True)
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_bytes(content)
-    temporary.replace(path)
+    """Writes the table of failures, or takes away that of an earlier run."""
+    from reage.images import replace_file
+
+    try:
+        if content is None:
+            path.unlink(missing_ok=True)
+            return
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ImageWriteError(
+            path, f"cannot be written ({error.strerror})", "check the disk and the folder"
+        ) from error
+    replace_file(path, content)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from reage.cli.batch import say
 from reage.errors import MissingExtraError, ReageError
 
 if TYPE_CHECKING:
@@ -44,8 +45,8 @@ def inspect_command(
             continue
         marked = is_synthetic(mark)
         all_marked &= marked
-        say = _as_json if as_json else _as_text
-        typer.echo(say(source, mark, seal, marked))
+        describe = _as_json if as_json else _as_text
+        say(describe(source, mark, seal, marked))
     if not all_marked:
         raise typer.Exit(1)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,8 +12,12 @@ import typer
 from reage.errors import AgeRangeError, UsageError
 
 if TYPE_CHECKING:
+    from reage.images import Photo
     from reage.images.c2pa import C2paSigner
     from reage.inference.ager import FaceChoice
+
+DEFAULT_MAX_FACES = 500
+FROM_NAME = "from-name"
 
 
 def parse_age(text: str) -> float:
@@ -31,6 +36,27 @@ def parse_age(text: str) -> float:
             f"age {text}", "is not a number", f"give years from {MIN_AGE} to {MAX_AGE}"
         ) from error
     return check_age(age)
+
+
+def parse_source_age(text: str | None) -> Callable[[Path], float | None]:
+    """What tells the age in a photo: the years that `text` is, or the photo's name for `from-name`.
+
+    Raises:
+        AgeRangeError: If the text is no age that the model knows.
+    """
+    if text == FROM_NAME:
+        return _age_in_name
+    years = None if text is None else parse_age(text)
+    return lambda _: years
+
+
+def _age_in_name(photo: Path) -> float:
+    from reage.data.utkface import parse_name
+
+    try:
+        return float(parse_name(photo.name)[0])
+    except ValueError as error:
+        raise UsageError(photo, str(error), "give the years with --source-age") from error
 
 
 def parse_ages(text: str) -> tuple[float, ...]:
@@ -58,19 +84,34 @@ def parse_ages(text: str) -> tuple[float, ...]:
     return ages
 
 
-def parse_faces(text: str) -> FaceChoice:
+def parse_faces(text: str, at_most: int | None = None) -> FaceChoice:
     """Reads `all`, `largest` or a number of faces.
+
+    Args:
+        text: The choice.
+        at_most: How many faces `all` may be; None means any number.
 
     Raises:
         UsageError: If the text is none of these.
     """
-    names: dict[str, FaceChoice] = {"all": "all", "largest": "largest"}
+    names: dict[str, FaceChoice] = {"all": at_most or "all", "largest": "largest"}
     if text in names:
         return names[text]
     if text.isdecimal() and int(text) >= 1:
         return int(text)
     raise UsageError(
         f"--faces {text}", "names no faces", "give all, largest, or how many of the largest"
+    )
+
+
+def reader_within(max_pixels: int | None, max_bytes: int | None) -> Callable[[Path], Photo]:
+    """What reads photos within the limits that the user set; None takes the default."""
+    from reage.images import DEFAULT_MAX_BYTES, DEFAULT_MAX_PIXELS, read_photo
+
+    return partial(
+        read_photo,
+        max_pixels=max_pixels or DEFAULT_MAX_PIXELS,
+        max_bytes=max_bytes or DEFAULT_MAX_BYTES,
     )
 
 
@@ -110,6 +151,14 @@ SourceAgeOption = Annotated[
         help="The age in the photo, where you know it.",
     ),
 ]
+NamedSourceAgeOption = Annotated[
+    str | None,
+    typer.Option(
+        "--source-age",
+        metavar=f"YEARS|{FROM_NAME}",
+        help=f"The age in the photo, where you know it; {FROM_NAME}: from names as UTKFace's.",
+    ),
+]
 MaskOption = Annotated[
     str,
     typer.Option(
@@ -131,4 +180,36 @@ ModelOption = Annotated[
 ]
 ThreadsOption = Annotated[
     int | None, typer.Option("--threads", metavar="N", help="CPU threads; default: all cores.")
+]
+MaxPixelsOption = Annotated[
+    int | None,
+    typer.Option(
+        "--max-pixels",
+        metavar="N",
+        min=1,
+        # Pillow opens nothing larger.
+        max=178_956_970,
+        help="Refuse photos of more pixels; default: 100 million.",
+        rich_help_panel="Limits",
+    ),
+]
+MaxBytesOption = Annotated[
+    int | None,
+    typer.Option(
+        "--max-bytes",
+        metavar="N",
+        min=1,
+        help="Refuse files of more bytes; default: 1,000 million.",
+        rich_help_panel="Limits",
+    ),
+]
+MaxFacesOption = Annotated[
+    int,
+    typer.Option(
+        "--max-faces",
+        metavar="N",
+        min=1,
+        help="Of all faces of a photo, take at most so many, the largest.",
+        rich_help_panel="Limits",
+    ),
 ]

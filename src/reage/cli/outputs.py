@@ -14,7 +14,11 @@ FALLBACK_SUFFIX: Final = ".jpg"
 
 
 class OutputPlan:
-    """Names the output of each input, and keeps inputs and earlier outputs from being replaced."""
+    """Names the output of each input, and keeps inputs and earlier outputs from being replaced.
+
+    Attributes:
+        in_place: Whether each output is to replace its input.
+    """
 
     def __init__(
         self,
@@ -22,6 +26,8 @@ class OutputPlan:
         output: str | None,
         tag: str,
         suffix: str | None = None,
+        *,
+        in_place: bool = False,
     ) -> None:
         """Plans the outputs.
 
@@ -30,12 +36,16 @@ class OutputPlan:
             output: The text of `-o`.
             tag: Ends the names that are made from inputs.
             suffix: Their suffix; `None` takes each input's own.
+            in_place: Let each output replace its input.
 
         Raises:
-            UsageError: If `output` names one file for several inputs.
+            UsageError: If `output` names one file for several inputs, or is given with `in_place`.
             ImageWriteError: If `output` is a folder that is not there and cannot be made.
         """
+        if in_place and output is not None:
+            raise UsageError("--in-place", "leaves no room for -o", "give only one of them")
         self._inputs = inputs
+        self.in_place = in_place
         self._tag = tag
         self._suffix = suffix
         self._written: dict[Path, Path] = {}
@@ -53,12 +63,15 @@ class OutputPlan:
         """
         from reage.images import check_output_path
 
-        target = self._name(source)
-        if any(_same_file(target, other) for other in self._inputs):
+        target = source if self.in_place else self._name(source)
+        if not self.in_place and any(_same_file(target, other) for other in self._inputs):
             raise ImageWriteError(
-                target, "is an input, and inputs are never replaced", "name another output with -o"
+                target,
+                "is an input, and inputs are never replaced",
+                "name another output with -o, or say --in-place to `reage age`",
             )
-        key = target.resolve()
+        # Unlike `Path.resolve`, this ends at a loop of links without an error.
+        key = Path(os.path.realpath(target))
         if self._written.setdefault(key, source) != source:
             raise ImageWriteError(
                 target, f"already holds the result of {self._written[key]}", "age them one by one"

@@ -8,12 +8,16 @@ from typing import Annotated
 
 import typer
 
-from reage.cli.batch import plural
+from reage.cli.batch import plural, say
 from reage.cli.options import (
+    DEFAULT_MAX_FACES,
     CertificateOption,
     FacesOption,
     KeyOption,
     MaskOption,
+    MaxBytesOption,
+    MaxFacesOption,
+    MaxPixelsOption,
     ModelOption,
     SourceAgeOption,
     StrengthOption,
@@ -21,6 +25,7 @@ from reage.cli.options import (
     parse_ages,
     parse_faces,
     parse_signer,
+    reader_within,
 )
 from reage.cli.outputs import OutputPlan
 
@@ -55,10 +60,13 @@ def sweep_command(
     c2pa_key: KeyOption = None,
     model: ModelOption = None,
     threads: ThreadsOption = None,
+    max_pixels: MaxPixelsOption = None,
+    max_bytes: MaxBytesOption = None,
+    max_faces: MaxFacesOption = DEFAULT_MAX_FACES,
 ) -> None:
     """Show the people in a photo at several ages, side by side."""
     targets = parse_ages(ages)
-    choice = parse_faces(faces)
+    choice = parse_faces(faces, max_faces)
     plan = OutputPlan([photo], output, "ages", ".jpg")
     target = plan.path(photo)
     signer = parse_signer(c2pa_cert, c2pa_key)
@@ -72,7 +80,7 @@ def sweep_command(
     started = time.perf_counter()
     note = " (replaced)" if target.exists() else ""
     sweep = ager.sweep(
-        photo,
+        reader_within(max_pixels, max_bytes)(photo),
         targets,
         faces=choice,
         strength=strength,
@@ -83,4 +91,4 @@ def sweep_command(
     sweep.save(target, whole=whole, original=original, signer=signer)
     milliseconds = 1e3 * (time.perf_counter() - started)
     counts = f"{plural(len(targets), 'age')}, {plural(len(sweep.patches), 'face')}"
-    typer.echo(f"{photo} -> {target}{note}: {counts}, {milliseconds:.0f} ms")
+    say(f"{photo} -> {target}{note}: {counts}, {milliseconds:.0f} ms")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from reage.cli.batch import plural
+from reage.cli.batch import plural, printable, say
 from reage.cli.options import (
     AgeOption,
     FacesOption,
@@ -30,7 +30,8 @@ from reage.errors import ImageWriteError, UsageError
 if TYPE_CHECKING:
     from reage.inference.video import AgedVideo
 
-_UNITS = {"": 1.0, "s": 1.0, "ms": 1e-3, "m": 60.0, "min": 60.0}
+_UNITS = {"": 1.0, "s": 1.0, "ms": 1e-3, "m": 60.0, "min": 60.0, "h": 3600.0}
+_DEFAULT_MAX_SECONDS = 3600.0
 
 
 def parse_length(text: str) -> float:
@@ -41,7 +42,7 @@ def parse_length(text: str) -> float:
     """
     parts = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-z]*)", text.strip().lower())
     if parts is None or parts[2] not in _UNITS or float(parts[1]) == 0:
-        raise UsageError(f"--preview {text}", "is no length of time", "write it like 3s or 1.5s")
+        raise UsageError(f"length {text}", "is no length of time", "write it like 3s or 1.5min")
     return float(parts[1]) * _UNITS[parts[2]]
 
 
@@ -72,6 +73,16 @@ def video_command(
     mask: MaskOption = "face",
     model: ModelOption = None,
     threads: ThreadsOption = None,
+    max_duration: Annotated[
+        float | None,
+        typer.Option(
+            "--max-duration",
+            metavar="LENGTH",
+            parser=parse_length,
+            help="Refuse longer videos; default: 1h.",
+            rich_help_panel="Limits",
+        ),
+    ] = None,
 ) -> None:
     """Show the people in a video at another age, steady over time.
 
@@ -92,11 +103,13 @@ def video_command(
     from reage.inference.patches import check_mask
 
     ager = FaceAger(model, threads=threads)
+    longest = max_duration or _DEFAULT_MAX_SECONDS
     started = time.perf_counter()
     try:
         with interruptions() as stop_if_asked, progress_bar(video.name) as show:
 
             def after_frame(done: float, total: float | None) -> None:
+                check_duration(video, max(done, total or 0.0), longest)
                 show(done, total)
                 stop_if_asked()
 
@@ -113,9 +126,23 @@ def video_command(
                 progress=after_frame,
             )
     except VideoInterrupted as stop:
-        typer.echo(summary(video, stop.video, f"{note} (stopped)", started))
+        say(summary(video, stop.video, f"{note} (stopped)", started))
         raise
-    typer.echo(summary(video, result, note, started))
+    say(summary(video, result, note, started))
+
+
+def check_duration(video: Path, seconds: float, longest: float) -> None:
+    """Refuses a video that is too long, by what its file says or by what was decoded so far.
+
+    Raises:
+        UsageError: If it is.
+    """
+    if seconds > longest:
+        raise UsageError(
+            video,
+            f"lasts {seconds:.2f} s, over the limit of {longest:g} s",
+            "raise it with --max-duration, or take the beginning with --preview",
+        )
 
 
 def video_target(source: Path, output: str | None, tag: str) -> Path:
@@ -218,5 +245,5 @@ def progress_bar(name: str) -> Iterator[Callable[[float, float | None], None]]:
     )
     console = Console(stderr=True)
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
-        task = progress.add_task(name, total=None)
+        task = progress.add_task(printable(name), total=None)
         yield lambda done, total: progress.update(task, completed=done, total=total)

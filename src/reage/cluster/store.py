@@ -18,7 +18,7 @@ from reage.errors import ReageError, UsageError
 # Where nobody sees a file before it is closed, and a rename would be a copy.
 _PUTS_WHOLE: Final = ("s3", "gcs", "abfs")
 PRIVATE_FOLDER: Final = "_reage"
-_TEMPORARY_FOLDER: Final = f"{PRIVATE_FOLDER}/tmp"
+_TEMPORARY_FOLDER: Final = f"{PRIVATE_FOLDER}/tmp"  # nosec B108: it is inside the store
 
 
 @dataclass(frozen=True)

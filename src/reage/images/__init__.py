@@ -1,18 +1,22 @@
 """Reading any photo as upright sRGB pixels, and writing it back as the file it was."""
 
 from reage.images.photo import JpegSettings, Photo, PhotoMetadata, PhotoSource
-from reage.images.read import DEFAULT_MAX_PIXELS, read_photo
+from reage.images.read import DEFAULT_MAX_BYTES, DEFAULT_MAX_PIXELS, read_photo
 from reage.images.write import (
+    TEMPORARY_FILES,
     check_output_path,
     check_writable_path,
     encode_photo,
     format_for_path,
+    replace_file,
     to_pil,
     write_photo,
 )
 
 __all__ = [
+    "DEFAULT_MAX_BYTES",
     "DEFAULT_MAX_PIXELS",
+    "TEMPORARY_FILES",
     "JpegSettings",
     "Photo",
     "PhotoMetadata",
@@ -22,6 +26,7 @@ __all__ = [
     "encode_photo",
     "format_for_path",
     "read_photo",
+    "replace_file",
     "to_pil",
     "write_photo",
 ]

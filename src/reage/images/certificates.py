@@ -86,8 +86,12 @@ def _read_key(path: str | os.PathLike[str]) -> PrivateKeyTypes:
 
 
 def _read(path: str | os.PathLike[str]) -> bytes:
+    file = Path(path)
     try:
-        return Path(path).read_bytes()
+        # Reading a pipe might never end.
+        if file.exists() and not file.is_file():
+            raise UsageError(path, "is no regular file", "name another file")
+        return file.read_bytes()
     except OSError as error:
         raise UsageError(path, f"cannot be read ({error.strerror})", "name another file") from error
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from typing import Final
+from collections.abc import Iterator
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from PIL import Image, ImageCms
 # converting would only disturb pixels that are right already.
 _SRGB_TOLERANCE: Final = 1
 _MODE_OF_SPACE: Final = {"RGB": "RGB", "GRAY": "L", "CMYK": "CMYK", "Lab": "LAB"}
+_BAND: Final = 256
 _OPAQUE_MODE: Final = {"LA": "L", "RGBA": "RGB"}
 
 
@@ -32,8 +34,7 @@ def to_srgb(
     """
     color, alpha = split_alpha(to_8bit(image))
     rgb, profile = _apply_profile(color, icc)
-    mask = None if alpha is None else np.array(alpha, np.uint8)
-    return np.array(rgb, np.uint8), mask, profile
+    return _to_array(rgb), None if alpha is None else _to_array(alpha), profile
 
 
 def to_8bit(image: Image.Image) -> Image.Image:
@@ -45,10 +46,33 @@ def to_8bit(image: Image.Image) -> Image.Image:
     """
     if not image.mode.startswith(("I", "F")):
         return image
-    values = np.nan_to_num(np.asarray(image).astype(np.float64), posinf=0.0, neginf=0.0)
-    low, high = _value_range(image.mode, float(values.min()), float(values.max()))
-    scaled = (values - low) * (255.0 / (high - low))
-    return Image.fromarray(np.clip(np.rint(scaled), 0, 255).astype(np.uint8))
+    stored = np.asarray(image)
+    extents = [(part.min(), part.max()) for part in map(_finite, _bands(stored))]
+    minima, maxima = zip(*extents, strict=True)
+    low, high = _value_range(image.mode, float(min(minima)), float(max(maxima)))
+    scaled = np.empty(stored.shape, np.uint8)
+    for part, target in zip(_bands(stored), _bands(scaled), strict=True):
+        levels = (_finite(part) - low) * (255.0 / (high - low))
+        target[:] = np.clip(np.rint(levels), 0, 255)
+    return Image.fromarray(scaled)
+
+
+def _bands(values: NDArray[Any]) -> Iterator[NDArray[Any]]:
+    """Views of some rows each: what is computed from them is never as large as the picture."""
+    return (values[top : top + _BAND] for top in range(0, len(values), _BAND))
+
+
+def _finite(values: NDArray[Any]) -> NDArray[np.float64]:
+    return np.nan_to_num(values.astype(np.float64), posinf=0.0, neginf=0.0)
+
+
+def _to_array(image: Image.Image) -> NDArray[np.uint8]:
+    """The pixels of an image of mode L or RGB; `np.array` would hold them twice for a moment."""
+    width, height = image.size
+    pixels = np.empty((height, width, 3) if image.mode == "RGB" else (height, width), np.uint8)
+    for top, target in zip(range(0, height, _BAND), _bands(pixels), strict=True):
+        target[:] = image.crop((0, top, width, top + len(target)))
+    return pixels
 
 
 def _value_range(mode: str, minimum: float, maximum: float) -> tuple[float, float]:
@@ -82,22 +106,27 @@ def _apply_profile(image: Image.Image, icc: bytes | None) -> tuple[Image.Image, 
     try:
         return _convert(image, icc)
     except (ImageCms.PyCMSError, OSError, ValueError, TypeError, ImportError):
-        return image.convert("RGB"), None
+        return _as_rgb(image), None
+
+
+def _as_rgb(image: Image.Image) -> Image.Image:
+    # Pillow would copy an image that is RGB already.
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _convert(image: Image.Image, icc: bytes | None) -> tuple[Image.Image, bytes | None]:
     if image.mode == "LAB":
         source = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB"))
     elif not icc:
-        return image.convert("RGB"), None
+        return _as_rgb(image), None
     else:
         source = ImageCms.ImageCmsProfile(io.BytesIO(icc))
     native = _MODE_OF_SPACE[source.profile.xcolor_space.strip()]
     if not _fits(image.mode, native):
-        return image.convert("RGB"), None
+        return _as_rgb(image), None
     transform = _srgb_transform(source, native)
     if native in ("RGB", "L") and _is_identity(transform, native):
-        return image.convert("RGB"), icc
+        return _as_rgb(image), icc
     converted = _run(transform, image.convert(native))
     return converted, srgb_profile()
 

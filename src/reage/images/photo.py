@@ -10,8 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-PhotoSource = str | os.PathLike[str] | bytes | Image.Image | NDArray[Any]
-
 
 @dataclass(frozen=True)
 class JpegSettings:
@@ -82,3 +80,7 @@ class Photo:
     format: str
     name: str
     metadata: PhotoMetadata = field(default_factory=PhotoMetadata)
+
+
+PhotoSource = str | os.PathLike[str] | bytes | Image.Image | NDArray[Any] | Photo
+"""What a photo can be read from; one that was read already is taken as it is."""

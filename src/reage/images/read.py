@@ -23,6 +23,8 @@ from reage.images.photo import Photo, PhotoMetadata, PhotoSource
 from reage.images.quiet import quiet_pillow
 
 DEFAULT_MAX_PIXELS: Final = 100_000_000
+# A picture of that many pixels, 16 bits deep, not compressed, has less.
+DEFAULT_MAX_BYTES: Final = 1_000_000_000
 
 # Named, so that no file reaches a plugin that starts other programs (EPS) or guesses (TGA).
 _FORMATS: Final = (
@@ -46,7 +48,12 @@ _UPRIGHT: Final = {
 }
 
 
-def read_photo(source: PhotoSource, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> Photo:
+def read_photo(
+    source: PhotoSource,
+    *,
+    max_pixels: int = DEFAULT_MAX_PIXELS,
+    max_bytes: int = DEFAULT_MAX_BYTES,
+) -> Photo:
     """Reads a photo as upright 8-bit sRGB.
 
     The content decides the format, not the file's ending; of several pictures the first is read.
@@ -56,19 +63,24 @@ def read_photo(source: PhotoSource, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> 
     Args:
         source: A path, the bytes of a file, a Pillow image, or an array of uint8 in RGB order and
             of shape (H, W), (H, W, 1), (H, W, 3) or (H, W, 4) with straight alpha. It is not
-            changed.
+            changed. A photo that was read already is returned as it is.
         max_pixels: Refuse pictures of more pixels, from their header alone. Pillow refuses to open
             files of more than `2 * PIL.Image.MAX_IMAGE_PIXELS` by itself.
+        max_bytes: Refuse files of more bytes, before they are opened.
 
     Raises:
-        ImageReadError: If there is no such file, or it is no whole and sound picture.
+        ImageReadError: If there is no such file, it is no whole and sound picture, or it is over a
+            limit.
         MissingExtraError: If it is a HEIC picture and `pillow-heif` is not installed.
     """
+    if isinstance(source, Photo):
+        return source
     if isinstance(source, np.ndarray):
         return _from_array(source)
     if isinstance(source, Image.Image):
         return _from_image(source, max_pixels)
     if isinstance(source, bytes | bytearray | memoryview):
+        _check_bytes(len(source), "<bytes>", max_bytes)
         return _from_stream(io.BytesIO(source), "<bytes>", max_pixels)
     if not isinstance(source, str | os.PathLike):
         raise ImageReadError(
@@ -76,7 +88,7 @@ def read_photo(source: PhotoSource, *, max_pixels: int = DEFAULT_MAX_PIXELS) -> 
             "is no photo",
             "give a path, bytes, a Pillow image or a NumPy array",
         )
-    with _open_file(os.fspath(source)) as stream:
+    with _open_file(os.fspath(source), max_bytes) as stream:
         return _from_stream(stream, os.fspath(source), max_pixels)
 
 
@@ -148,14 +160,15 @@ def _orientation(image: Image.Image) -> int:
 
 
 @contextmanager
-def _open_file(name: str) -> Iterator[IO[bytes]]:
+def _open_file(name: str, max_bytes: int) -> Iterator[IO[bytes]]:
     path = Path(name)
     try:
-        mode = path.stat().st_mode
-        if stat.S_ISDIR(mode):
+        status = path.stat()
+        if stat.S_ISDIR(status.st_mode):
             raise ImageReadError(path, "is a folder", "give the pictures in it")
-        if not stat.S_ISREG(mode):
+        if not stat.S_ISREG(status.st_mode):
             raise ImageReadError(path, "is no regular file", "save the picture to a file first")
+        _check_bytes(status.st_size, name, max_bytes)
         stream = path.open("rb")
     except (FileNotFoundError, NotADirectoryError) as error:
         raise ImageReadError(path, "does not exist", "check the path") from error
@@ -219,6 +232,15 @@ def _check_pixels(size: tuple[int, int], name: str, max_pixels: int) -> None:
         raise ImageReadError(
             name,
             f"claims {width} x {height} pixels, over the limit of {max_pixels:,}",
+            "make it smaller, or raise the limit",
+        )
+
+
+def _check_bytes(size: int, name: str, max_bytes: int) -> None:
+    if size > max_bytes:
+        raise ImageReadError(
+            name,
+            f"has {size:,} bytes, over the limit of {max_bytes:,}",
             "make it smaller, or raise the limit",
         )
 

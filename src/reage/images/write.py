@@ -31,6 +31,7 @@ _FORMAT_OF_SUFFIX: Final = {
     ".avif": "AVIF",
     ".gif": "GIF",
 }
+TEMPORARY_FILES: Final = ".reage-*.tmp"
 _WITHOUT_ALPHA: Final = ("JPEG", "PPM", "BMP")
 _GREY_MODES: Final = ("1", "L", "LA", "La", "I", "F")
 
@@ -110,7 +111,35 @@ def write_photo(
     check_output_path(path)
     chosen = format or format_for_path(path) or photo.format
     data = _encode(photo, pixels, chosen, os.fspath(path))
-    _replace_file(Path(path), finish(data, chosen) if finish else data)
+    replace_file(path, finish(data, chosen) if finish else data)
+
+
+def replace_file(path: str | os.PathLike[str], data: bytes) -> None:
+    """Writes a file that is there whole or not at all, in place of an older one.
+
+    A link keeps leading to the file that it names, which keeps its permissions.
+
+    Raises:
+        ImageWriteError: If that fails; the older file is as it was then.
+    """
+    target = Path(os.path.realpath(path))
+    temporary = target.with_name(f".reage-{secrets.token_hex(8)}.tmp")
+    try:
+        replaces = target.exists()
+        try:
+            with temporary.open("xb") as stream:
+                stream.write(data)
+                if replaces:
+                    # Else a power cut might leave neither the old file nor the new one.
+                    stream.flush()
+                    os.fsync(stream.fileno())
+            if replaces:
+                shutil.copymode(target, temporary)
+            temporary.replace(target)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise _unwritable(path, error) from error
 
 
 def format_for_path(path: str | os.PathLike[str]) -> str | None:
@@ -248,23 +277,6 @@ def _save(image: Image.Image, format_name: str, options: dict[str, Any], subject
         ) from error
     from_pillow(image).save(buffer, **options)
     return buffer.getvalue()
-
-
-def _replace_file(path: Path, data: bytes) -> None:
-    # A link keeps leading to the file that it names.
-    target = Path(os.path.realpath(path))
-    temporary = target.with_name(f".reage-{secrets.token_hex(8)}.tmp")
-    try:
-        try:
-            with temporary.open("xb") as stream:
-                stream.write(data)
-            if target.exists():
-                shutil.copymode(target, temporary)
-            temporary.replace(target)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except OSError as error:
-        raise _unwritable(path, error) from error
 
 
 def _unwritable(path: str | os.PathLike[str], error: Exception) -> ImageWriteError:

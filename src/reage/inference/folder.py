@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import os
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from itertools import islice
+from operator import itemgetter
 from pathlib import Path
 from typing import Final
 
-from reage.errors import ReageError, UsageError
-from reage.images import format_for_path
+from reage.errors import ImageReadError, ReageError, UsageError
+from reage.images import TEMPORARY_FILES, format_for_path
 
 FAILURES_FILE: Final = "failures.csv"
 _AHEAD: Final = 2
+_ABANDONED_AFTER: Final = 600.0
 
 
 @dataclass(frozen=True)
@@ -80,14 +84,18 @@ def find_jobs(
         output_suffix: The ending of a photo's result.
 
     Raises:
-        UsageError: If both are the same folder.
+        UsageError: If both are the same folder, or a result would replace a photo through a link.
+        ImageReadError: If a folder cannot be searched.
     """
     if output.exists() and output.samefile(source):
         raise UsageError(output, "is the folder of the photos", "name another folder with -o")
-    inside = output.resolve()
+    # Unlike `Path.resolve`, this ends at a loop of links without an error.
+    inside = os.path.realpath(output)
     jobs, others = [], 0
-    for folder, folders, files in os.walk(source):
-        folders[:] = sorted(name for name in folders if (Path(folder) / name).resolve() != inside)
+    for folder, folders, files in os.walk(source, onerror=_refuse_folder):
+        folders[:] = sorted(
+            name for name in folders if os.path.realpath(Path(folder) / name) != inside
+        )
         for name in sorted(files):
             path = Path(folder) / name
             if not _is_photo(path):
@@ -95,7 +103,20 @@ def find_jobs(
                 continue
             relative = path.relative_to(source)
             jobs.append(Job(path, output / relative.with_suffix(output_suffix(path))))
+    _refuse_links_to_photos(jobs)
     return jobs, others
+
+
+def remove_abandoned(output: Path) -> None:
+    """Removes unfinished files that a run left below `output` when it was killed.
+
+    A run that is going on has touched its files in the last minutes.
+    """
+    oldest = time.time() - _ABANDONED_AFTER
+    for path in output.rglob(TEMPORARY_FILES):
+        with contextlib.suppress(OSError):
+            if path.stat().st_mtime < oldest:
+                path.unlink()
 
 
 def run_jobs(
@@ -130,9 +151,9 @@ def failures_csv(failures: list[Outcome]) -> bytes:
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(("file", "reason", "remedy"))
-    for outcome in sorted(failures, key=lambda outcome: outcome.job.source):
-        assert outcome.error is not None
-        writer.writerow((outcome.job.source, outcome.error.reason, outcome.error.remedy))
+    errors = {outcome.job.source: outcome.error for outcome in failures if outcome.error}
+    for source, error in sorted(errors.items(), key=itemgetter(0)):
+        writer.writerow((source, error.reason, error.remedy))
     return text.getvalue().encode("utf-8", "surrogateescape")
 
 
@@ -148,6 +169,30 @@ def _run_one(job: Job, work: Callable[[Path, Path], None]) -> Outcome:
         reason = error.strerror or type(error).__name__
         return Outcome(job, ReageError(job.source, reason.lower(), "check the disk and the folder"))
     return Outcome(job)
+
+
+def _refuse_folder(error: OSError) -> None:
+    raise ImageReadError(
+        error.filename, f"cannot be searched ({error.strerror})", "check its permissions"
+    ) from error
+
+
+def _refuse_links_to_photos(jobs: list[Job]) -> None:
+    photos = {_identity(job.source) for job in jobs}
+    for job in jobs:
+        if _identity(job.target) in photos:
+            raise UsageError(
+                job.target, "leads to one of the photos", "name another folder with -o"
+            )
+
+
+def _identity(path: Path) -> tuple[int, int] | Path:
+    """What is the same for all names of one file."""
+    try:
+        status = path.stat()
+    except OSError:
+        return path
+    return status.st_dev, status.st_ino
 
 
 def _is_newer(target: Path, source: Path) -> bool:

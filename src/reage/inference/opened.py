@@ -71,7 +71,7 @@ class OpenedPhoto:
         deltas = [keep_grey(self.model.decode(some, age), grey) * share for age in targets]
         return Sweep(self.photo, targets, tuple(self.patches[face] for face in chosen), deltas)
 
-    def on(self, photo: PhotoSource | Photo) -> OpenedPhoto:
+    def on(self, photo: PhotoSource) -> OpenedPhoto:
         """The same faces, found and encoded already, in another size of the same photo.
 
         Args:
@@ -80,7 +80,7 @@ class OpenedPhoto:
         Raises:
             ImageReadError: If it cannot be read.
         """
-        other = photo if isinstance(photo, Photo) else read_photo(photo)
+        other = read_photo(photo)
         height, width = self.photo.pixels.shape[:2]
         other_height, other_width = other.pixels.shape[:2]
         scale = np.array([other_width / width, other_height / height])

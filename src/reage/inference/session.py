@@ -123,13 +123,15 @@ def batches(count: int) -> Iterator[slice]:
 
 
 def _read(path: Path) -> bytes:
+    remedy = f"give a folder that holds {ENCODER_FILE} and {DECODER_FILE}"
     try:
+        # Reading a pipe might never end.
+        if path.exists() and not path.is_file():
+            raise WeightsError(path, "is no regular file", remedy)
         return path.read_bytes()
     except OSError as error:
         reason = "is missing" if isinstance(error, FileNotFoundError) else "cannot be read"
-        raise WeightsError(
-            path, reason, f"give a folder that holds {ENCODER_FILE} and {DECODER_FILE}"
-        ) from error
+        raise WeightsError(path, reason, remedy) from error
 
 
 def _open(model: bytes, name: str, threads: int | None) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from reage.errors import ImageWriteError
-from reage.images import Photo, check_output_path, to_pil, write_photo
+from reage.images import Photo, check_output_path, replace_file, to_pil, write_photo
 from reage.images.c2pa import C2paSigner
 from reage.images.provenance import mark_in_words, mark_photo
 from reage.inference.results import (
@@ -99,7 +97,8 @@ class Sweep:
         finish = signed_with(signer, self.ages)
         if Path(path).suffix.lower() == ".gif":
             animation = self.animation(whole=whole)
-            _write_whole(Path(path), finish(animation, "GIF") if finish else animation)
+            check_output_path(path)
+            replace_file(path, finish(animation, "GIF") if finish else animation)
             return
         pixels = np.asarray(self.strip(whole=whole, original=original))
         strip = Photo(pixels, None, "PNG", self.photo.name)
@@ -114,18 +113,3 @@ class Sweep:
         for index, age in enumerate(self.ages):
             tiles.append(make_tile(self.pixels(index), window, f"{age:g}"))
         return tiles
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    """Writes a file that is there whole or not at all."""
-    check_output_path(path)
-    temporary = path.with_name(f".reage-{secrets.token_hex(8)}.tmp")
-    try:
-        temporary.write_bytes(content)
-        temporary.replace(path)
-    except OSError as error:
-        raise ImageWriteError(
-            path, f"cannot be written ({error.strerror})", "name another file or folder"
-        ) from error
-    finally:
-        temporary.unlink(missing_ok=True)

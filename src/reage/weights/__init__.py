@@ -39,7 +39,9 @@ def load_weights(name: str) -> bytes:
         raise WeightsError(name, "is not on the weights card", f"use one of {', '.join(card)}")
     content = _read(name)
     if hashlib.sha256(content).hexdigest() != card[name]["sha256"]:
-        raise WeightsError(name, "is damaged: its SHA-256 differs from the weights card", _REMEDY)
+        raise WeightsError(
+            name, "is damaged or was changed: its SHA-256 is not the card's", _REMEDY
+        )
     return content
 
 
