@@ -1,10 +1,12 @@
-"""Times training: images per second of the critic and of the GAN, and the input pipeline's share.
+"""Times training: images per second, the input pipeline's share, and the published architecture.
 
 Usage: python benchmarks/train_throughput.py [--steps 20] [--data prepared] [--precision P]
 
-Without `--data` it trains on random faces in memory. A GAN step is one generator step with both
-passes and one discriminator step. Every case runs in a process of its own, so that its peak memory
-is its own.
+Without `--data` it trains on random faces in memory. A GAN step is one generator step with the
+second pass of its configuration, and one discriminator step if it has one. Every case runs in a
+process of its own, so that its peak memory is its own; its batches come from the input pipeline
+and, in turn, from memory. The published architecture takes seconds per image: it gets 2 steps of
+one image each.
 """
 
 from __future__ import annotations
@@ -12,51 +14,50 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import resource
 import statistics
 import subprocess
 import sys
 import time
+from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from machine import cpu_name
 
 WARM_UP = 3
+PUBLISHED = "published, GAN 200 px"
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is timed: a phase of a preset, or of the defaults, and the images/s for two cores."""
+
+    preset: str | None
+    phase: str
+    image_size: int
+    batch_size: int
+    to_reach: float | None
+
+
 CASES = {
-    "critic 64 px": ("critic", 64, 32, 100),
-    "GAN 64 px": ("gan", 64, 16, 50),
-    "GAN 128 px": ("gan", 128, 16, 12),
+    "critic 64 px": Case(None, "critic", 64, 32, 100),
+    "GAN 64 px": Case(None, "generator", 64, 32, 50),
+    "GAN 128 px": Case(None, "generator", 128, 16, 12),
+    PUBLISHED: Case("published", "generator", 200, 1, None),
 }
-"""Name: what, image size, batch size, images per second to reach on two cores."""
 
 
 def main() -> None:
     options = parse_arguments()
     if options.case:
-        print(json.dumps(time_case(options.case, options)))
+        print(json.dumps(time_case(CASES[options.case], options)))
         return
-    from rich.console import Console
-    from rich.table import Table
-
     print(describe_machine(), f"{options.steps} steps each, {options.precision}", sep="\n")
-    table = Table(
-        "case", "batch", "ms per step", "images/s", "to reach", "input's share", "peak GB"
-    )
-    for name in CASES:
-        row = run_apart(name)
-        table.add_row(
-            name,
-            str(row["batch"]),
-            f"{row['ms']:.0f}",
-            f"{row['images_per_second']:.1f}",
-            str(CASES[name][3]),
-            f"{100 * row['input_share']:.1f} %",
-            f"{row['peak_gb']:.2f}",
-        )
-    Console(width=110).print(table)
+    rows = {name: run_apart(name) for name in CASES}
+    print_table(rows)
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -78,20 +79,49 @@ def run_apart(case: str) -> dict[str, Any]:
     return dict(json.loads(done.stdout.splitlines()[-1]))
 
 
-def time_case(case: str, options: argparse.Namespace) -> dict[str, Any]:
+def print_table(rows: dict[str, dict[str, Any]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    published = rows[PUBLISHED]["images_per_second"]
+    table = Table(
+        "case", "batch", "ms per step", "from memory", "images/s", "to reach", "ratio", "peak GB"
+    )
+    for name, row in rows.items():
+        table.add_row(
+            name,
+            str(CASES[name].batch_size),
+            f"{row['ms']:.0f}",
+            f"{row['ms_from_memory']:.0f}",
+            f"{row['images_per_second']:.3g}",
+            f"{CASES[name].to_reach or ''}",
+            f"{row['images_per_second'] / published:.3g}",
+            f"{row['peak_gb']:.2f}",
+        )
+    Console(width=110).print(table)
+
+
+def time_case(case: Case, options: argparse.Namespace) -> dict[str, Any]:
     """Times a case with the real input pipeline, and with one batch that lies ready."""
     import keras
     import tensorflow as tf
 
-    from reage.data.pipeline import Sampling, as_dataset, load_faces, training_batches
+    from reage.data.pipeline import as_dataset, load_faces, training_batches
+    from reage.training.config import TrainConfig, load_config, preset_path
 
-    kind, size, batch_size, _ = CASES[case]
-    keras.config.set_dtype_policy(options.precision)
+    if case.preset:
+        config, steps = load_config(preset_path(case.preset)), min(options.steps, 2)
+    else:
+        config, steps = TrainConfig(precision=options.precision), options.steps
+    keras.config.set_dtype_policy(config.precision)
+    size = case.image_size
     faces = load_faces(options.data, "train", size) if options.data else random_faces(size)
-    batches = training_batches(faces, 0, batch_size=batch_size, seed=0, sampling=Sampling())
+    batches = training_batches(
+        faces, 0, batch_size=case.batch_size, seed=0, sampling=config.sampling
+    )
     stream = iter(as_dataset(batches))
-    model = critic_trainer(size) if kind == "critic" else gan(size)
-    step = tf.function(model.train_step)
+    model = critic_trainer(config, size) if case.phase == "critic" else gan(config, size)
+    step = tf.function(model.train_step, autograph=False)
 
     def seconds(batch: Any) -> float:
         start = time.perf_counter()
@@ -99,16 +129,15 @@ def time_case(case: str, options: argparse.Namespace) -> dict[str, Any]:
         return time.perf_counter() - start
 
     ready = next(stream)
-    for _ in range(WARM_UP):
+    for _ in range(min(steps, WARM_UP)):
         seconds(None)
     # Taken in turn, so that both see the same noise of the machine.
-    pairs = [(seconds(None), seconds(ready)) for _ in range(options.steps)]
+    pairs = [(seconds(None), seconds(ready)) for _ in range(steps)]
     streamed, cached = (statistics.median(column) for column in zip(*pairs, strict=True))
     return {
-        "batch": batch_size,
         "ms": 1e3 * streamed,
-        "images_per_second": batch_size / streamed,
-        "input_share": max(0.0, 1 - cached / streamed),
+        "ms_from_memory": 1e3 * cached,
+        "images_per_second": case.batch_size / streamed,
         "peak_gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
     }
 
@@ -129,24 +158,23 @@ def random_faces(size: int) -> Any:
     )
 
 
-def critic_trainer(size: int) -> Any:
+def critic_trainer(config: Any, size: int) -> Any:
     import keras
 
-    from reage.models.discriminator import build_critic
-    from reage.models.presets import discriminator_size
-    from reage.training.config import CriticConfig
     from reage.training.critic import AgeCriticTrainer
+    from reage.training.networks import make_critic
 
-    config = CriticConfig()
+    settings = replace(config.critic, image_size=size)
+    config = replace(config, critic=settings)
     trainer = AgeCriticTrainer(
-        build_critic(discriminator_size(size)),
-        build_critic(discriminator_size(size)),
-        epsilon=config.epsilon,
+        make_critic(config),
+        make_critic(config),
+        epsilon=settings.epsilon,
         epsilon_ramp_steps=1,
-        clean_share=config.clean_share,
-        label_sigma=config.label_sigma,
-        attribute_weight=config.attribute_weight,
-        ema_decay=config.ema_decay,
+        clean_share=settings.clean_share,
+        label_sigma=settings.label_sigma,
+        attribute_weight=settings.attribute_weight,
+        ema_decay=settings.ema_decay,
         seed=0,
     )
     trainer.compile(optimizer=keras.optimizers.Adam(1e-3), jit_compile=False)
@@ -154,43 +182,24 @@ def critic_trainer(size: int) -> Any:
     return trainer
 
 
-def gan(size: int) -> Any:
-    import keras
-
+def gan(config: Any, size: int) -> Any:
+    """The last stage of a configuration, at another size."""
     from reage.ages import NUM_GROUPS
-    from reage.models.discriminator import build_critic, build_discriminator
-    from reage.models.generator import build_generator
-    from reage.models.presets import discriminator_size, generator_size
-    from reage.training.gan import FaceAgingGAN, LossWeights
+    from reage.training.networks import make_critic
+    from reage.training.run import build_gan
 
-    model = FaceAgingGAN(
-        generator=build_generator(generator_size(size)),
-        average=build_generator(generator_size(size)),
-        discriminator=build_discriminator(discriminator_size(size)),
-        critic=build_critic(discriminator_size(min(size, 64))),
-        critic_targets=np.full((NUM_GROUPS, NUM_GROUPS), 1 / NUM_GROUPS, np.float32),
-        weights=LossWeights(),
-    )
-    model.compile(keras.optimizers.Adam(2e-4), keras.optimizers.Adam(4e-4))
-    return model
+    stage = replace(config.stages[-1], image_size=size)
+    critic_size = min(size, config.critic.image_size)
+    config = replace(config, critic=replace(config.critic, image_size=critic_size))
+    targets = np.full((NUM_GROUPS, NUM_GROUPS), 1 / NUM_GROUPS, np.float32)
+    return build_gan(config, stage, make_critic(config), targets)
 
 
 def describe_machine() -> str:
     """The processor and the versions that decide how fast training is."""
-    info = Path("/proc/cpuinfo")
-    names = (
-        [
-            line.split(":")[1].strip()
-            for line in info.read_text().splitlines()
-            if line.startswith("model name")
-        ]
-        if info.exists()
-        else []
-    )
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     versions = ", ".join(f"{name} {metadata.version(name)}" for name in ("tensorflow", "keras"))
-    processor = names[0] if names else platform.processor()
-    return f"{processor}, {cores} cores, Python {platform.python_version()}, {versions}"
+    return f"{cpu_name()}, {cores} cores, {versions}"
 
 
 if __name__ == "__main__":

@@ -79,7 +79,24 @@ def test_outputs_of_the_discriminator() -> None:
     outputs = build_discriminator(discriminator_size(32, width=WIDTH))(faces(32, 3))
     assert outputs["age_logits"].shape == (3, NUM_GROUPS)
     assert outputs["realism_logits"].shape == (3,)
-    assert outputs["patch_logits"].shape == (3, 16 * 16 + 8 * 8)
+    assert set(outputs) == {"age_logits", "realism_logits"}
+
+
+def test_upsampling_is_linear_and_tells_no_pixel_from_its_neighbour() -> None:
+    ramp = np.broadcast_to(np.arange(3, dtype=np.float32)[None, None, :, None], (1, 3, 3, 1))
+    expected = [0, 0.25, 0.75, 1.25, 1.75, 2]
+    np.testing.assert_allclose(np.asarray(upsample(ramp))[0, :, :, 0], [expected] * 6, atol=1e-6)
+
+
+def test_the_finest_parts_of_the_delta_are_grey() -> None:
+    generator = build_generator(generator_size(64, width=WIDTH))
+    disturb(generator)
+    for variable in generator.variables:
+        if "/to_rgb_" in f"/{variable.path}":
+            variable.assign(np.zeros(variable.shape, np.float32))
+    delta = np.asarray(generator([faces(64), soft_code([3.0, 70.0])])["delta"])
+    assert np.abs(delta).max() > 1e-3
+    np.testing.assert_array_equal(delta, delta[..., :1].repeat(3, axis=-1))
 
 
 def test_grown_discriminator_equals_the_coarse_one_on_the_halved_image() -> None:
@@ -132,8 +149,6 @@ def test_instance_norm_against_numpy() -> None:
     np.testing.assert_allclose(affine_instance_norm(x, scale, offset), expected, atol=1e-5)
 
 
-def test_down_and_upsampling() -> None:
+def test_downsampling() -> None:
     x = np.float32([[1, 3], [5, 7]])[None, :, :, None]
     assert np.asarray(downsample(x)).item() == 4
-    expected = np.float32([[1, 1, 3, 3], [1, 1, 3, 3], [5, 5, 7, 7], [5, 5, 7, 7]])
-    np.testing.assert_array_equal(np.asarray(upsample(x))[0, :, :, 0], expected)

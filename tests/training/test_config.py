@@ -7,7 +7,14 @@ import pytest
 from keras import Variable
 
 from reage.errors import ConfigError, TrainingError
-from reage.training.config import TrainConfig, as_dict, from_dict, load_config
+from reage.training.config import (
+    TrainConfig,
+    as_dict,
+    from_dict,
+    load_config,
+    preset_names,
+    preset_path,
+)
 from reage.training.state import load_variables, save_variables
 
 
@@ -65,11 +72,9 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
         load_config(toml(tmp_path, "steps ="))
 
 
-def test_shipped_configurations_are_valid() -> None:
-    found = sorted((Path(__file__).parents[2] / "configs").glob("*.toml"))
-    assert found
-    for path in found:
-        config = load_config(path)
+def test_presets_survive_being_saved() -> None:
+    for name in preset_names():
+        config = load_config(preset_path(name))
         assert from_dict(as_plain(config), "again") == config
 
 

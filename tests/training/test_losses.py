@@ -89,6 +89,22 @@ def test_differences() -> None:
     assert number(losses.code_difference(code, -code)) > 1
 
 
+@pytest.mark.parametrize(
+    ("distance", "years", "margin", "expected"),
+    [
+        (0.5, 10, 0.2, 0.3),  # 30 years or less may cost the margin,
+        (0.5, 30, 0.2, 0.3),
+        (0.5, 60, 0.2, 0.1),  # twice the years twice of it,
+        (0.5, 90, 0.2, 0.0),  # and what is within it costs nothing.
+        (0.1, 0, 0.2, 0.0),
+        (0.5, 60, 0.0, 0.5),  # Without a margin every distance costs.
+    ],
+)
+def test_excess_distance(distance: float, years: float, margin: float, expected: float) -> None:
+    found = losses.excess_distance(np.float32([distance]), np.float32([years]), margin)
+    assert number(found) == pytest.approx(expected, abs=1e-6)
+
+
 def images(count: int = 2, size: int = 32) -> np.ndarray:
     rng = np.random.default_rng(5)
     return rng.uniform(-0.5, 0.5, (count, size, size, 3)).astype(np.float32)

@@ -10,11 +10,14 @@ import keras
 import numpy as np
 import pytest
 
+from reage.ages import NUM_GROUPS, soft_code
 from reage.errors import ConfigError
+from reage.models.discriminator import build_critic
+from reage.models.presets import discriminator_size
 from reage.training.config import StageConfig, TrainConfig
 from reage.training.gan import LossWeights
 from reage.training.recognition import FaceRecogniser, cosine_distance
-from reage.training.run import _build_gan
+from reage.training.run import build_gan
 
 SAME = {"padding": {"s": base64.b64encode(b"SAME").decode()}}
 RNG = np.random.default_rng(0)
@@ -95,4 +98,31 @@ def test_what_is_no_recogniser_is_named(tmp_path: Path) -> None:
 def test_its_weight_needs_a_recogniser() -> None:
     stage = replace(StageConfig(image_size=32), weights=LossWeights(recognition=1.0))
     with pytest.raises(ConfigError, match="needs a face recogniser"):
-        _build_gan(TrainConfig(width=0.1), stage, keras.Input((32, 32, 3)), None)
+        build_gan(TrainConfig(width=0.1), stage, keras.Input((32, 32, 3)), None)
+
+
+def test_the_margin_of_a_stage_reaches_the_loss(tmp_path: Path) -> None:
+    stage = StageConfig(
+        image_size=32, realism=False, recognition_margin=0.25, weights=LossWeights(recognition=1.0)
+    )
+    config = TrainConfig(
+        width=0.1, precision="float32", recogniser=str(write(tmp_path, nodes())), stages=(stage,)
+    )
+    critic = build_critic(discriminator_size(32, width=0.1))
+    gan = build_gan(config, stage, critic, np.eye(NUM_GROUPS, dtype=np.float32))
+    images = np.zeros((2, 32, 32, 3), np.float32)
+    aged = images + 0.5
+    # A cosine distance of 0.4 between source and result, for both faces.
+    gan.recogniser = lambda x: np.float32([[0.6, 0.8] if x is aged else [1.0, 0.0]] * 2)
+    batch = {
+        "image": images,
+        "source_code": soft_code([18.0, 18.0]),
+        "target_code": soft_code([28.0, 78.0]),
+        "is_self": np.zeros(2, np.float32),
+        "self_weight": np.zeros(2, np.float32),
+    }
+    code = gan.generator([images, batch["target_code"]])["code"]
+    terms = gan._generator_terms(batch, {"image": aged, "delta": aged, "code": code})
+    # 10 years may cost 0.25, 60 years (to the centre of 71-80: 57.5) 0.25 * 57.5 / 30.
+    excess = np.maximum(0.4 - np.array([0.25, 0.25 * 57.5 / 30]), 0.0)
+    assert float(terms["recognition"]) == pytest.approx(excess.mean(), abs=1e-5)

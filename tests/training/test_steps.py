@@ -156,7 +156,7 @@ def test_second_pass_takes_its_share_of_the_batch() -> None:
         variable.assign_add(np.random.default_rng(1).normal(0, 0.05, variable.shape))
     first = model.generator([data["image"], data["target_code"]])
     second = model.generator([first["image"][:2], data["source_code"][:2]])
-    terms = model._generator_terms(data, first)
+    terms = model._generator_terms(data | {"self_weight": data["is_self"]}, first)
     difference = np.abs(second["image"] - data["image"][:2]).mean()
     assert float(terms["cycle"]) == pytest.approx(difference, rel=1e-4)
     assert difference > 0

@@ -1,4 +1,4 @@
-"""`reage data`: faces with known ages to training data, and what is in it."""
+"""`reage data`: get faces with known ages, make training data of them, see what is in it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 if TYPE_CHECKING:
+    from reage.data.fetch import Progress
     from reage.data.prepare import Prepared
     from reage.data.select import Track
 
@@ -19,6 +20,32 @@ T = TypeVar("T")
 _NAMED = 10
 
 data_app = typer.Typer(help="Prepare face photos with known ages for training.")
+
+
+@data_app.command("fetch")
+def fetch_command(
+    destination: Annotated[
+        Path, typer.Argument(metavar="[DEST]", help="The file to make, or the folder to put it in.")
+    ] = Path("UTKFace.tar.gz"),
+    url: Annotated[
+        str | None, typer.Option(metavar="URL", help="Another address than the published one.")
+    ] = None,
+    sha256: Annotated[
+        str | None, typer.Option(metavar="HEX", help="The SHA-256 that the file must have.")
+    ] = None,
+) -> None:
+    """Download the UTKFace archive (107 MB, for non-commercial research only).
+
+    After a broken connection the same command goes on where it stopped. The file appears under its
+    name only when it is whole and its SHA-256 is right.
+    """
+    from reage.data.fetch import ARCHIVE_FILE, URLS, fetch
+
+    is_folder = destination.is_dir() or not destination.suffix
+    path = destination / ARCHIVE_FILE if is_folder else destination
+    with _download_bar() as progress:
+        fetched = fetch(path, urls=[url] if url else URLS, sha256=sha256, progress=progress)
+    typer.echo(f"{path}: {'downloaded and verified' if fetched else 'is there already, intact'}")
 
 
 @data_app.command("prepare")
@@ -79,6 +106,31 @@ def stats_command(
     folder = output or prepared / "plots"
     paths = write_plots(counts, folder)
     typer.echo(f"{folder}: {', '.join(path.name for path in paths)}")
+
+
+@contextmanager
+def _download_bar() -> Iterator[Progress]:
+    """A progress bar in bytes, on the error stream."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+        TransferSpeedColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as bars:
+        task = bars.add_task("Downloading", total=None)
+        yield lambda done, total: bars.update(task, completed=done, total=total)
 
 
 @contextmanager

@@ -1,31 +1,64 @@
-"""`reage train`: the age critic, then the generator."""
+"""`reage train`: the age critic, then the generator; with --all, everything before them, too."""
 
 from __future__ import annotations
 
 import importlib.util
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from reage.errors import MissingExtraError, UsageError
 
-_PHASES = ("critic", "generator")
+if TYPE_CHECKING:
+    from reage.training.config import TrainConfig
+
+_PHASES = ("critic", "generator", "figures")
+# The one that the packaged generator was trained with.
+_SHIPPED_PRESET = "cpu-128"
 
 
 def train_command(
     what: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[critic|generator] [CONFIG.toml]",
-            help="One phase, or both in order; and a TOML file of overrides.",
+            metavar="[critic|generator|figures] [CONFIG.toml]",
+            help="One phase, or all in order; and a TOML file of overrides.",
         ),
+    ] = None,
+    preset: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="A configuration that comes with reage, as cpu-128."),
     ] = None,
     data: Annotated[Path, typer.Option(help="Folder made by `reage data prepare`.")] = Path(
         "prepared"
     ),
     run: Annotated[Path, typer.Option(help="Folder of the run.")] = Path("runs/reage"),
+    job_dir: Annotated[
+        Path | None,
+        typer.Option(
+            help="One folder for all: archive, --data JOB_DIR/prepared and --run JOB_DIR/run."
+        ),
+    ] = None,
+    everything: Annotated[
+        bool,
+        typer.Option(
+            "--all",
+            help="Before that, fetch, prepare and plot UTKFace; takes preset cpu-128 unless told.",
+        ),
+    ] = False,
+    epochs: Annotated[
+        int | None,
+        typer.Option(min=1, help="How often the critic and each stage see every training face."),
+    ] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option(min=0.0, help="Of critic and generator.")
+    ] = None,
+    patience: Annotated[
+        int | None,
+        typer.Option(min=0, help="Log lines without a better loss after which a stage ends."),
+    ] = None,
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", help="Override one setting, such as critic.steps=100."),
@@ -38,28 +71,82 @@ def train_command(
         bool, typer.Option("--resume", help="Go on exactly where the run was stopped.")
     ] = False,
 ) -> None:
-    """Train the age critic, then the generator, from prepared data.
+    """Train the age critic, then the generator, from prepared data, and draw figures of the run.
 
     Every checkpoint holds the whole state: add --resume after a stop, planned or not, and the run
     goes on as if there had been none.
     """
-    phases, config = _split_arguments(what or [])
+    phases, file = _split_arguments(what or [])
+    if preset and file:
+        raise UsageError(f"--preset {preset}", f"does not go with {file}", "give one of them")
+    if everything and not file:
+        preset = preset or _SHIPPED_PRESET
     require_tensorflow("reage train")
-    from reage.training.config import load_config
-    from reage.training.run import start_run, train_critic, train_generator
+    from reage.training.config import load_config, preset_path, with_learning_rate
 
     overrides = [*(settings or ()), *([f"init={json.dumps(init)}"] if init else ())]
-    resolved = load_config(config, tuple(overrides))
-    start_run(run, resolved, resume=resume or phases == ("generator",))
+    overrides += [f"patience={patience}"] if patience is not None else []
+    config = load_config(preset_path(preset) if preset else file, tuple(overrides))
+    if learning_rate is not None:
+        config = with_learning_rate(config, learning_rate)
+    if job_dir is not None:
+        data, run = job_dir / "prepared", job_dir / "run"
+    if everything:
+        _make_data(data)
+    if epochs is not None:
+        config = _with_epochs(config, epochs, data)
+    _train(phases, run, data, config, resume=resume)
+
+
+def _train(
+    phases: tuple[str, ...], run: Path, data: Path, config: TrainConfig, *, resume: bool
+) -> None:
+    from reage.training.run import start_run, train_critic, train_generator
+
+    if phases != ("figures",):
+        start_run(run, config, resume=resume or phases == ("generator",))
     if "critic" in phases:
-        report = train_critic(run, data, resolved)
+        report = train_critic(run, data, config)
         typer.echo(
             f"critic: {report['accuracy']:.1%} of 14 groups, mean error "
             f"{report['mean_error_groups']:.3f} groups on {report['faces']} validation faces"
         )
     if "generator" in phases:
-        train_generator(run, data, resolved)
+        train_generator(run, data, config)
         typer.echo(f"generator: trained; export it with `reage export {run}`")
+    if "figures" in phases:
+        _draw(run, data)
+
+
+def _make_data(data: Path) -> None:
+    """Fetches UTKFace beside `data`, prepares it, and plots what is in it."""
+    from reage.cli.data import fetch_command, prepare_command, stats_command
+    from reage.data.fetch import ARCHIVE_FILE
+
+    archive = data.parent / ARCHIVE_FILE
+    if not archive.exists():
+        fetch_command(archive)
+    prepare_command(archive, data)
+    stats_command(data)
+
+
+def _with_epochs(config: TrainConfig, epochs: int, data: Path) -> TrainConfig:
+    from reage.data.prepare import read_dataset
+    from reage.training.config import with_epochs
+
+    return with_epochs(config, epochs, read_dataset(data)["counts"]["train"])
+
+
+def _draw(run: Path, data: Path) -> None:
+    """Draws the figures of a run; those of its networks need programs that may be missing."""
+    from reage.training.figures import write_architecture, write_figures
+
+    paths = write_figures(run, data)
+    try:
+        paths += write_architecture(run)
+    except MissingExtraError as error:
+        typer.echo(f"left out: {error}", err=True)
+    typer.echo(f"{run / 'figures'}: {', '.join(path.name for path in paths)}")
 
 
 def _split_arguments(arguments: list[str]) -> tuple[tuple[str, ...], Path | None]:

@@ -6,7 +6,7 @@ iterator to save.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reage.ages import AGE_GROUPS, GROUP_CENTERS, NUM_GROUPS, group_index, soft_code
-from reage.data.tfrecords import read_records
+from reage.data.tfrecords import FaceRecord, read_records
 from reage.errors import DataError
 
 Batch = dict[str, NDArray[Any]]
@@ -77,6 +77,11 @@ def load_faces(prepared: Path, split: str, image_size: int) -> Faces:
     records = [record for shard in shards for record in read_records(shard)]
     if not records:
         raise DataError(prepared, f"holds no {split} faces", "prepare more faces, of more ages")
+    return decode_faces(records, image_size)
+
+
+def decode_faces(records: Sequence[FaceRecord], image_size: int) -> Faces:
+    """Decodes records, of which there must be one, to `image_size` pixels, area-averaged."""
 
     def decode(data: bytes) -> NDArray[np.uint8]:
         bgr = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)

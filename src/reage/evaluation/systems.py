@@ -188,8 +188,7 @@ def _of_run(run: Path) -> DeltaModel:
     import keras
 
     from reage.ages import soft_code
-    from reage.models.generator import build_generator
-    from reage.models.presets import generator_size
+    from reage.training.networks import make_generator
     from reage.training.run import latest_generator, load_run_config
 
     config = load_run_config(run)
@@ -198,7 +197,7 @@ def _of_run(run: Path) -> DeltaModel:
         raise EvaluationError(run, "has no generator yet", "run `reage train` first")
     stage, load = found
     keras.config.set_dtype_policy("float32")
-    generator = build_generator(generator_size(stage.image_size, width=config.width))
+    generator = make_generator(config, stage.image_size)
     load(generator)
 
     def delta(images: NDArray[np.float32], ages: Ages) -> Any:

@@ -15,8 +15,7 @@ from reage.errors import ExportError, UsageError
 from reage.export.difference import Difference
 from reage.export.estimator import export_estimator
 from reage.export.quantize import Precision, export_precision
-from reage.models.generator import build_generator
-from reage.models.presets import generator_size
+from reage.training.networks import PUBLISHED, make_generator
 from reage.training.run import latest_generator, load_critic, load_run_config
 
 PARITY_FACES = 16
@@ -98,15 +97,21 @@ def load_exportable(
         both (N, S, S, 3) float32 in [-1, 1].
 
     Raises:
-        ExportError: If the run has no generator yet.
+        ExportError: If the run has no generator yet, or one of the published architecture.
     """
     config = load_run_config(run)
+    if config.architecture == PUBLISHED:
+        raise ExportError(
+            run,
+            "is of the published architecture, which has no delta",
+            "use `reage evaluate` on it",
+        )
     found = latest_generator(run, config)
     if found is None:
         raise ExportError(run, "has no generator yet", "run `reage train` first")
     stage, load = found
     keras.config.set_dtype_policy("float32")
-    generator = build_generator(generator_size(stage.image_size, width=config.width))
+    generator = make_generator(config, stage.image_size)
     load(generator)
     faces = load_faces(prepared, "validation", stage.image_size)
     images = faces.images[: PARITY_FACES + CALIBRATION_FACES].astype(np.float32) / 127.5 - 1.0

@@ -15,7 +15,6 @@ from reage.ages import NUM_GROUPS
 from reage.models.layers import activation, conv, downsample
 from reage.models.presets import FINEST_BLOCK, DiscriminatorSize
 
-PATCH_RESOLUTIONS = (16, 8)
 NUM_ETHNICITIES = 5
 """UTKFace's."""
 
@@ -34,12 +33,10 @@ def build_discriminator(
     """Builds a discriminator; `attributes` adds the heads of `build_critic`.
 
     Input `image` (N, S, S, 3), RGB in [-1, 1]. Outputs a dictionary, float32: `age_logits`
-    (N, 14); `realism_logits` (N,), of the whole face; `patch_logits` (N, P), one for each place of
-    the 16 and 8 pixel feature maps, which see skin and features rather than the whole
-    (Isola et al. 2017, PatchGAN).
+    (N, 14) and `realism_logits` (N,).
     """
     image = keras.Input((size.image_size, size.image_size, 3), name="image")
-    rgb, x, patches = image, None, []
+    rgb, x = image, None
     for resolution in size.resolutions:
         channels = size.channels[resolution]
         from_rgb = conv(channels, f"from_rgb_{resolution}")
@@ -50,9 +47,6 @@ def build_discriminator(
             x = activation(conv(channels, f"down_{resolution}_in")(downsample(x)) + from_rgb(rgb))
             if resolution <= FINEST_BLOCK:
                 x = activation(x + conv(channels, f"block_{resolution}")(x))
-        if resolution in PATCH_RESOLUTIONS:
-            patch = conv(1, f"patch_{resolution}", kernel=1)(x)
-            patches.append(keras.layers.Flatten()(patch))
     pooled = ops.cast(ops.mean(x, axis=(1, 2)), "float32")
 
     def head(count: int, name: str) -> Any:
@@ -61,7 +55,6 @@ def build_discriminator(
     outputs = {
         "age_logits": head(NUM_GROUPS, "age_logits"),
         "realism_logits": head(1, "realism")[:, 0],
-        "patch_logits": ops.cast(ops.concatenate(patches, axis=-1), "float32"),
     }
     if attributes:
         outputs["sex_logits"] = head(1, "sex")[:, 0]

@@ -22,6 +22,9 @@ from reage.models.layers import (
 )
 from reage.models.presets import FINEST_BLOCK, GeneratorSize
 
+COLOR_RESOLUTION = 32
+"""Finer parts of the delta are grey: colour there is no age, but specks and stripes."""
+
 
 def build_encoder(size: GeneratorSize) -> Any:
     """Builds the encoder.
@@ -73,8 +76,8 @@ def build_decoder(size: GeneratorSize) -> Any:
 
     Inputs: the encoder's outputs by their names, and `age_code` (N, 14). Output `delta`
     (N, S, S, 3), float32, to be added to the image; zero before training. The delta is the sum of
-    one image per resolution, each upsampled to the next, so that coarse change (shape, shading) is
-    not the fine layers' work.
+    one image per resolution, each upsampled to the next, so that coarse change (shape, shading,
+    colour) is not the fine layers' work.
     """
     features = [
         keras.Input(
@@ -121,9 +124,9 @@ def _residual_block(x: Any, channels: int, name: str) -> Any:
 
 
 def _add_delta(x: Any, coarser: Any, resolution: int) -> Any:
-    to_rgb = conv(3, f"to_rgb_{resolution}", zero_init=True)
-    delta = keras.layers.Activation("linear", dtype="float32")(to_rgb(x))
-    if coarser is None:
-        return delta
-    smooth = keras.layers.UpSampling2D(2, interpolation="bilinear", dtype="float32")
-    return delta + smooth(coarser)
+    if resolution <= COLOR_RESOLUTION:
+        part = conv(3, f"to_rgb_{resolution}", zero_init=True)(x)
+    else:
+        part = conv(1, f"to_grey_{resolution}", zero_init=True)(x)
+    delta = keras.layers.Activation("linear", dtype="float32")(part)
+    return delta if coarser is None else delta + upsample(coarser)

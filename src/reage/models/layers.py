@@ -35,8 +35,13 @@ def downsample(x: Any) -> Any:
 
 
 def upsample(x: Any) -> Any:
-    """Doubles height and width of (N, H, W, C) by repeating pixels; a convolution follows."""
-    return ops.repeat(ops.repeat(x, 2, axis=1), 2, axis=2)
+    """Doubles height and width of (N, H, W, C), bilinear.
+
+    Repeated pixels would tell the convolutions after them which pixel is odd and which even, and
+    the generator would paint grids into skin.
+    """
+    size = (2 * x.shape[1], 2 * x.shape[2])
+    return ops.image.resize(x, size, interpolation="bilinear")
 
 
 def affine_instance_norm(x: Any, scale: Any, offset: Any) -> Any:

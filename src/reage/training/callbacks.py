@@ -1,11 +1,13 @@
-"""What happens beside a training run: checkpoints, sample grids."""
+"""What happens beside a training run: checkpoints, early stopping, sample grids."""
 
 from __future__ import annotations
 
+import json
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import keras
 import numpy as np
@@ -13,9 +15,17 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from reage.ages import soft_code
+from reage.training.distribution import is_chief
+from reage.training.log import read_log
 from reage.training.state import Owners, save_variables
 
 SAMPLE_AGES = (2.5, 8.0, 18.0, 28.0, 45.5, 65.5, 75.5, 85.5)
+WATCHED: Final = {"g_cycle": "pixels", "g_identity": "identity", "g_critic": "age"}
+"""The losses that `EarlyStop` watches: how they are logged, and what they tell of."""
+
+STOPPED_FILE: Final = "stopped.json"
+_WINDOW: Final = 5
+_LEAST_GAIN: Final = 1e-3
 
 
 class Checkpoint(keras.callbacks.Callback):  # type: ignore[misc]
@@ -63,6 +73,64 @@ class StopAt(keras.callbacks.Callback):  # type: ignore[misc]
             self.model.stop_training = True
 
 
+class EarlyStop(keras.callbacks.Callback):  # type: ignore[misc]
+    """Ends a stage when neither pixels nor identity nor age have become better for some epochs.
+
+    The three pull against each other, so that one which still gains is reason to go on. The stop is
+    said, and saved in `stopped.json`.
+
+    Args:
+        folder: Of the stage; its log tells what a resumed run has seen before.
+        patience: Epochs; see `epochs_without_gain`.
+    """
+
+    def __init__(self, folder: Path, patience: int) -> None:
+        super().__init__()
+        self.folder, self.patience = folder, patience
+        self.seen = read_log(folder / "log.csv")
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        """Stops when patience is at its end."""
+        now = {name: float(logs[name]) for name in WATCHED}
+        self.seen = {past: row for past, row in self.seen.items() if past < epoch} | {epoch: now}
+        losses = np.array([[row[name] for name in WATCHED] for row in self.seen.values()])
+        if epochs_without_gain(losses) < self.patience:
+            return
+        step = int(self.model.steps.numpy())
+        since = epoch + 1 - self.patience
+        reason = f"{', '.join(WATCHED.values())}: no better since epoch {since}"
+        report = {"step": step, "epoch": epoch, "reason": reason, "losses": now}
+        if is_chief():
+            temporary = self.folder / f".{STOPPED_FILE}"
+            temporary.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+            temporary.replace(self.folder / STOPPED_FILE)
+        print(f"{self.folder.name}: stopped at step {step:,}: {reason}", file=sys.stderr)
+        self.model.stop_training = True
+
+
+def epochs_without_gain(losses: NDArray[np.float64]) -> int:
+    """How long ago any of several losses was last better than ever before.
+
+    A loss counts as its mean over the last 5 epochs, for single ones are noise, and is better when
+    that falls below its least so far by a thousandth of it.
+
+    Args:
+        losses: (epochs, losses), not negative.
+
+    Returns:
+        Epochs since then; 0 if the last one was better, or the only one.
+    """
+    ends = range(1, len(losses) + 1)
+    means = np.stack([losses[max(0, end - _WINDOW) : end].mean(axis=0) for end in ends])
+    least, last = means[0], 0
+    for epoch, mean in enumerate(means):
+        better = mean < least * (1 - _LEAST_GAIN)
+        if better.any():
+            last = epoch
+        least = np.where(better, mean, least)
+    return len(means) - 1 - last
+
+
 class SampleGrid(keras.callbacks.Callback):  # type: ignore[misc]
     """Paints held-out faces at several ages, by the averaged generator.
 
@@ -91,7 +159,7 @@ def sample_grid(generator: Any, images: NDArray[np.float32]) -> Image.Image:
     rows = [images]
     for age in SAMPLE_AGES:
         codes = np.repeat(soft_code([age]), len(images), axis=0)
-        rows.append(np.asarray(generator([images, codes], training=False)["image"]))
+        rows.append(keras.ops.convert_to_numpy(generator([images, codes], training=False)["image"]))
     return tile(np.stack(rows))
 
 

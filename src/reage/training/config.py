@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import math
 import tomllib
 import typing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from reage.data.pipeline import Sampling
 from reage.errors import ConfigError
 from reage.training.gan import LossWeights
+
+_PRESETS: Final = Path(__file__).parent / "presets"
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,7 @@ class StageConfig:
         image_size: Side of the images, pixels.
         steps: Length of the stage, in steps of one batch.
         realism: Whether the discriminator takes part; without it the critic teaches alone.
+        accumulate: Parts of a batch that are computed one after the other, to save memory.
         cycle_share: Share of each batch that takes the second pass, back to the source age.
         recognition_margin: Cosine distance to the source, by the face recogniser, that 30 years or
             less may cost.
@@ -61,6 +65,7 @@ class StageConfig:
     image_size: int = 64
     batch_size: int = 16
     steps: int = 10000
+    accumulate: int = 1
     realism: bool = True
     cycle_share: float = 0.5
     generator_learning_rate: float = 2e-4
@@ -77,26 +82,80 @@ class TrainConfig:
     """Everything that decides a training run, except where its data and output are.
 
     Attributes:
+        architecture: `reage`, or `published` for what came before it; see `models.published`.
         width: Factor on every channel count.
         precision: Keras dtype policy, `mixed_bfloat16` or `float32`.
         recogniser: Path of a face recogniser, see `training.recognition`, or nothing.
+        distribution: `none`, `mirrored` or `multi-worker`; see `training.distribution`. Batch sizes
+            are those of all devices together.
         init: Where the initial weights come from: a run's folder, `shipped`, or nowhere.
         log_every: Steps between lines of the log; also the length of an epoch.
+        patience: Epochs without a better loss after which a stage ends early, see
+            `training.callbacks.EarlyStop`; 0 never ends it.
         sample_every: Steps between sample grids.
         checkpoint_minutes: Minutes between checkpoints.
     """
 
     seed: int = 0
+    architecture: str = "reage"
     width: float = 1.0
     precision: str = "mixed_bfloat16"
     recogniser: str = ""
+    distribution: str = "none"
     init: str = ""
     log_every: int = 100
+    patience: int = 0
     sample_every: int = 500
     checkpoint_minutes: float = 10.0
     sampling: Sampling = field(default_factory=Sampling)
     critic: CriticConfig = field(default_factory=CriticConfig)
     stages: tuple[StageConfig, ...] = (StageConfig(),)
+
+
+def preset_names() -> tuple[str, ...]:
+    """The presets that come with the package, such as `cpu-128`."""
+    return tuple(sorted(path.stem for path in _PRESETS.glob("*.toml")))
+
+
+def preset_path(name: str) -> Path:
+    """The TOML file of a preset.
+
+    Raises:
+        ConfigError: If there is no such preset.
+    """
+    names = preset_names()
+    if name not in names:
+        close = difflib.get_close_matches(name, names, n=1)
+        remedy = f"the nearest is {close[0]}" if close else f"there are {', '.join(names)}"
+        raise ConfigError(f"--preset {name}", "is unknown", remedy)
+    return _PRESETS / f"{name}.toml"
+
+
+def with_epochs(config: TrainConfig, epochs: int, faces: int) -> TrainConfig:
+    """Lets the critic and every stage see each of `faces` training faces `epochs` times."""
+
+    def resized(part: Any) -> Any:
+        return dataclasses.replace(part, steps=math.ceil(epochs * faces / part.batch_size))
+
+    return dataclasses.replace(
+        config, critic=resized(config.critic), stages=tuple(map(resized, config.stages))
+    )
+
+
+def with_learning_rate(config: TrainConfig, rate: float) -> TrainConfig:
+    """Trains critic and generators at `rate`; each discriminator keeps its ratio to it."""
+
+    def paced(stage: StageConfig) -> StageConfig:
+        ratio = stage.discriminator_learning_rate / stage.generator_learning_rate
+        return dataclasses.replace(
+            stage, generator_learning_rate=rate, discriminator_learning_rate=ratio * rate
+        )
+
+    return dataclasses.replace(
+        config,
+        critic=dataclasses.replace(config.critic, learning_rate=rate),
+        stages=tuple(map(paced, config.stages)),
+    )
 
 
 def load_config(path: Path | None = None, overrides: tuple[str, ...] = ()) -> TrainConfig:

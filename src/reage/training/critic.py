@@ -13,12 +13,13 @@ import keras
 from keras import ops
 
 from reage.training.augment import augment
+from reage.training.distribution import ReplicatedModel, results
 from reage.training.ema import update_average
-from reage.training.gradients import input_gradient, value_and_gradients
+from reage.training.gradients import apply_gradients, input_gradient, value_and_gradients
 from reage.training.losses import attribute_loss, cross_entropy, soft_ordinal_labels
 
 
-class AgeCriticTrainer(keras.Model):  # type: ignore[misc]
+class AgeCriticTrainer(ReplicatedModel):
     """Trains a critic's heads for age, sex and ethnicity by one-step L2 adversarial training.
 
     Wong et al. 2020, "Fast is better than free": a random start makes one gradient step enough.
@@ -59,6 +60,7 @@ class AgeCriticTrainer(keras.Model):  # type: ignore[misc]
         self.random = keras.random.SeedGenerator(seed)
         self.steps = keras.Variable(0, dtype="int64", trainable=False, name="steps")
         self.trackers = {name: keras.metrics.Mean(name) for name in ("loss", "accuracy")}
+        self.built = True
 
     @property
     def metrics(self) -> list[Any]:
@@ -89,14 +91,14 @@ class AgeCriticTrainer(keras.Model):  # type: ignore[misc]
             return ops.mean(self._loss(outputs, batch)), outputs["age_logits"]
 
         value, logits, gradients = value_and_gradients(loss, variables)
-        self.optimizer.apply(gradients, variables)
+        apply_gradients(self.optimizer, gradients, variables)
         self.steps.assign_add(1)
         update_average(self.average, self.critic, self.ema_decay, self.steps)
         predicted = ops.cast(ops.argmax(logits, axis=-1), "int64")
         hits = ops.equal(predicted, ops.cast(batch["source_group"], "int64"))
         self.trackers["loss"].update_state(value)
         self.trackers["accuracy"].update_state(ops.cast(hits, "float32"))
-        return {name: tracker.result() for name, tracker in self.trackers.items()}
+        return results(self.trackers)
 
     def _loss(self, outputs: dict[str, Any], labels: dict[str, Any]) -> Any:
         ages = soft_ordinal_labels(labels["source_group"], self.label_sigma)

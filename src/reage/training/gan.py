@@ -6,14 +6,21 @@ from dataclasses import dataclass
 from typing import Any
 
 import keras
-from keras import ops
+from keras import ops, tree
 
 from reage.ages import GROUP_CENTERS
 from reage.models.layers import downsample
 from reage.training import losses
 from reage.training.augment import augment
+from reage.training.distribution import ReplicatedModel, mean_over_replicas, results
 from reage.training.ema import update_average
-from reage.training.gradients import input_gradient, value_and_gradients, when
+from reage.training.gradients import (
+    apply_gradients,
+    input_gradient,
+    mean_over_micro_batches,
+    value_and_gradients,
+    when,
+)
 from reage.training.recognition import cosine_distance
 
 
@@ -22,8 +29,7 @@ class LossWeights:
     """What each term of the losses counts.
 
     Attributes:
-        adversarial: Real *and* of the target age, by the discriminator, on the whole face.
-        patch: Real, by the discriminator, place by place.
+        adversarial: Real *and* of the target age, by the discriminator.
         critic: Divergence from what the critic says of real faces of the target age.
         attributes: Divergence of sex and ethnicity, by the critic, from the source's.
         cycle: L1 between the source and the second pass back to the source age.
@@ -40,7 +46,6 @@ class LossWeights:
     """
 
     adversarial: float = 1.0
-    patch: float = 0.5
     critic: float = 0.5
     attributes: float = 0.5
     cycle: float = 4.0
@@ -56,11 +61,11 @@ class LossWeights:
 
 
 CRITIC_TERMS = ("critic", "attributes", "cycle", "identity", "self", "delta", "chroma", "grain")
-REALISM_TERMS = ("adversarial", "patch")
-DISCRIMINATOR_TERMS = ("real", "fake", "wrong_age", "patch_real", "patch_fake", "age", "r1")
+REALISM_TERMS = ("adversarial",)
+DISCRIMINATOR_TERMS = ("real", "fake", "wrong_age", "age", "r1")
 
 
-class FaceAgingGAN(keras.Model):  # type: ignore[misc]
+class FaceAgingGAN(ReplicatedModel):
     """Trains generator and discriminator together, one step each per batch.
 
     Args:
@@ -80,6 +85,9 @@ class FaceAgingGAN(keras.Model):  # type: ignore[misc]
         augment_strength: Strength of the differentiable augmentation.
         recognition_margin: Cosine distance that 30 years or less may cost; see
             `losses.excess_distance`.
+        accumulate: Number of equal parts of a batch whose gradients are taken one after the other
+            and averaged, so that a large batch needs the memory of a part. The step is that of the
+            whole batch, except that each part draws its own augmentation.
         seed: Seed of the augmentation.
     """
 
@@ -100,6 +108,7 @@ class FaceAgingGAN(keras.Model):  # type: ignore[misc]
         ema_decay: float = 0.999,
         augment_strength: float = 1.0,
         recognition_margin: float = 0.0,
+        accumulate: int = 1,
         seed: int = 0,
     ) -> None:
         super().__init__(name="face_aging_gan")
@@ -115,12 +124,14 @@ class FaceAgingGAN(keras.Model):  # type: ignore[misc]
         self.r1_interval, self.ema_decay = r1_interval, ema_decay
         self.augment_strength = augment_strength
         self.recognition_margin = recognition_margin
+        self.accumulate = accumulate
         self.random = keras.random.SeedGenerator(seed)
         self.steps = keras.Variable(0, dtype="int64", trainable=False, name="steps")
         names = [f"g_{term}" for term in (*CRITIC_TERMS, *(REALISM_TERMS if realism else ()))]
         names += ["g_recognition"] if recogniser else []
         names += [f"d_{term}" for term in (DISCRIMINATOR_TERMS if realism else ())]
         self.trackers = {name: keras.metrics.Mean(name) for name in names}
+        self.built = True
 
     def compile(self, generator_optimizer: Any, discriminator_optimizer: Any) -> None:
         """Sets the optimizers; XLA is off because it halves the speed on CPUs."""
@@ -148,28 +159,47 @@ class FaceAgingGAN(keras.Model):  # type: ignore[misc]
         }
 
     def train_step(self, batch: dict[str, Any]) -> dict[str, Any]:
-        """One generator step, then one discriminator step on the same faces and fakes."""
-        fake, terms = self._generator_step(batch)
-        if self.realism:
-            terms |= self._discriminator_step(batch, fake)
+        """One generator step and one discriminator step on the same faces and fakes."""
+        parts = [(self.generator, self.generator_optimizer)]
+        parts += [(self.discriminator, self.discriminator_optimizer)] if self.realism else []
+        variables = [network.trainable_variables for network, _ in parts]
+        zeros = tree.map_structure(ops.zeros_like, variables)
+        gradients, terms = mean_over_micro_batches(
+            self._gradients,
+            batch | {"self_weight": self._self_weight(batch["is_self"])},
+            self.accumulate,
+            (zeros, {name: ops.zeros(()) for name in self.trackers}),
+        )
+        for (_, optimizer), gradient, variable in zip(parts, gradients, variables, strict=True):
+            apply_gradients(optimizer, gradient, variable)
         self.steps.assign_add(1)
         update_average(self.average, self.generator, self.ema_decay, self.steps)
-        for name, value in terms.items():
+        for name, value in mean_over_replicas(terms).items():
             self.trackers[name].update_state(value)
-        return {name: tracker.result() for name, tracker in self.trackers.items()}
+        return results(self.trackers)
 
-    def _generator_step(self, batch: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
-        variables = self.generator.trainable_variables
+    def _self_weight(self, is_self: Any) -> Any:
+        """Weights (N,) that turn a mean over all faces of a step into one over those marked."""
+        share = mean_over_replicas(ops.mean(is_self))
+        return is_self / ops.maximum(share, 1e-6)
 
+    def _gradients(self, batch: dict[str, Any]) -> tuple[list[list[Any]], dict[str, Any]]:
+        """Gradients by the generator's and the discriminator's weights, and the loss terms."""
+        fake, terms, of_generator = self._generator_gradients(batch)
+        if not self.realism:
+            return [of_generator], terms
+        more, of_discriminator = self._discriminator_gradients(batch, fake)
+        return [of_generator, of_discriminator], terms | more
+
+    def _generator_gradients(self, batch: dict[str, Any]) -> tuple[Any, dict[str, Any], list[Any]]:
         def loss() -> tuple[Any, Any]:
             first = self.generator([batch["image"], batch["target_code"]], training=True)
             terms = self._generator_terms(batch, first)
             total = sum(getattr(self.loss_weights_, name) * terms[name] for name in terms)
-            return total, (ops.stop_gradient(first["image"]), terms)
+            return total, (first["image"], terms)
 
-        _, (fake, terms), gradients = value_and_gradients(loss, variables)
-        self.generator_optimizer.apply(gradients, variables)
-        return fake, {f"g_{name}": value for name, value in terms.items()}
+        _, (fake, terms), gradients = value_and_gradients(loss, self.generator.trainable_variables)
+        return fake, {f"g_{name}": value for name, value in terms.items()}, gradients
 
     def _generator_terms(self, batch: dict[str, Any], first: dict[str, Any]) -> dict[str, Any]:
         """Unweighted scalar terms of the generator's loss, by name."""
@@ -179,8 +209,6 @@ class FaceAgingGAN(keras.Model):  # type: ignore[misc]
         seen = augment(first["image"], self.random, strength=self.augment_strength)
         judged = self.critic(self._for_critic(seen), training=False)
         judged_source = self.critic(self._for_critic(image), training=False)
-        is_self = batch["is_self"]
-        self_share = ops.maximum(ops.sum(is_self), 1.0)
         delta = first["delta"]
         change = losses.mean_absolute_difference(delta, ops.zeros_like(delta))
         terms = {
@@ -190,7 +218,7 @@ class FaceAgingGAN(keras.Model):  # type: ignore[misc]
             "attributes": ops.mean(losses.attribute_divergence(judged_source, judged)),
             "cycle": ops.mean(losses.mean_absolute_difference(second["image"], image[back])),
             "identity": ops.mean(losses.code_difference(second["code"], first["code"][back])),
-            "self": ops.sum(change * is_self) / self_share,
+            "self": ops.mean(change * batch["self_weight"]),
             "delta": ops.mean(losses.delta_energy(delta)),
             "chroma": ops.mean(losses.chroma_energy(delta)),
             "grain": ops.mean(losses.grain_energy(delta)),
@@ -206,14 +234,12 @@ class FaceAgingGAN(keras.Model):  # type: ignore[misc]
 
     def _realism_terms(self, seen: Any, target: Any) -> dict[str, Any]:
         judged = self.discriminator(seen, training=True)
-        whole = losses.conditional_logits(judged, target)
-        return {
-            "adversarial": ops.mean(losses.adversarial_loss(whole, real=True)),
-            "patch": ops.mean(losses.adversarial_loss(judged["patch_logits"], real=True)),
-        }
+        logits = losses.conditional_logits(judged, target)
+        return {"adversarial": ops.mean(losses.adversarial_loss(logits, real=True))}
 
-    def _discriminator_step(self, batch: dict[str, Any], fake: Any) -> dict[str, Any]:
-        variables = self.discriminator.trainable_variables
+    def _discriminator_gradients(
+        self, batch: dict[str, Any], fake: Any
+    ) -> tuple[dict[str, Any], list[Any]]:
         real = augment(batch["image"], self.random, strength=self.augment_strength)
         fake = augment(fake, self.random, strength=self.augment_strength)
 
@@ -223,16 +249,14 @@ class FaceAgingGAN(keras.Model):  # type: ignore[misc]
             total = (
                 terms["real"]
                 + terms["fake"]
-                + weight.patch * (terms["patch_real"] + terms["patch_fake"])
                 + weight.wrong_age * terms["wrong_age"]
                 + weight.age * terms["age"]
                 + terms["r1"]
             )
             return total, terms
 
-        _, terms, gradients = value_and_gradients(loss, variables)
-        self.discriminator_optimizer.apply(gradients, variables)
-        return {f"d_{name}": value for name, value in terms.items()}
+        _, terms, gradients = value_and_gradients(loss, self.discriminator.trainable_variables)
+        return {f"d_{name}": value for name, value in terms.items()}, gradients
 
     def _discriminator_terms(self, batch: dict[str, Any], real: Any, fake: Any) -> dict[str, Any]:
         """Scalar terms of the discriminator's loss, by name; only `r1` is weighted."""
@@ -251,8 +275,6 @@ class FaceAgingGAN(keras.Model):  # type: ignore[misc]
             "real": conditional(on_real, batch["source_code"], is_real=True),
             "fake": conditional(on_fake, batch["target_code"], is_real=False),
             "wrong_age": conditional(on_real, batch["wrong_code"], is_real=False),
-            "patch_real": ops.mean(losses.adversarial_loss(on_real["patch_logits"], real=True)),
-            "patch_fake": ops.mean(losses.adversarial_loss(on_fake["patch_logits"], real=False)),
             "age": ops.mean(losses.cross_entropy(labels, on_real["age_logits"])),
             "r1": when(due, lambda: self._r1(real, batch["source_code"])),
         }
@@ -260,8 +282,7 @@ class FaceAgingGAN(keras.Model):  # type: ignore[misc]
     def _r1(self, real: Any, code: Any) -> Any:
         def logits(x: Any) -> Any:
             outputs = self.discriminator(x, training=True)
-            patch = ops.mean(outputs["patch_logits"], axis=-1)
-            return losses.conditional_logits(outputs, code) + patch
+            return losses.conditional_logits(outputs, code)
 
         gradient = ops.cast(input_gradient(logits, real), "float32")
         penalty = ops.mean(ops.sum(ops.square(gradient), axis=(1, 2, 3)))

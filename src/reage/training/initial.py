@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from reage.errors import TrainingError
 from reage.models.growth import fill
+from reage.weights import load_weights
 
 SHIPPED = "shipped"
+SHIPPED_FILE = "training.npz"
 OWNERS = ("critic", "generator", "discriminator")
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -31,17 +34,18 @@ def read_initial(init: str) -> dict[str, Arrays]:
 
     Raises:
         TrainingError: If the folder holds no trained network.
+        WeightsError: If the shipped file is missing or damaged.
     """
     if init == SHIPPED:
-        return _by_owner(_shipped_file())
+        return _by_owner(io.BytesIO(load_weights(SHIPPED_FILE)), SHIPPED_FILE)
     run = Path(init)
     weights: dict[str, Arrays] = {}
     critic = run / "critic" / "critic.npz"
     if critic.exists():
-        weights |= _by_owner(critic)
+        weights |= _by_owner(critic, critic)
     stages = sorted(run.glob("generator/stage_*/state.npz"), key=_stage_number)
     if stages:
-        found = _by_owner(stages[-1])
+        found = _by_owner(stages[-1], stages[-1])
         weights["generator"] = found["average"]
         weights["discriminator"] = found["discriminator"]
     if not weights:
@@ -83,17 +87,13 @@ def write_initial(path: Path, weights: Mapping[str, Arrays]) -> None:
     temporary.replace(path)
 
 
-def _shipped_file() -> Path:
-    return Path(__file__).parents[1] / "weights" / "training.npz"
-
-
-def _by_owner(path: Path) -> dict[str, Arrays]:
+def _by_owner(file: Path | IO[bytes], subject: Path | str) -> dict[str, Arrays]:
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with np.load(file, allow_pickle=False) as archive:
             arrays = {key: archive[key] for key in archive.files}
     except (OSError, ValueError, zipfile.BadZipFile) as error:
         raise TrainingError(
-            path, "is missing or damaged", "name another run, or install reage again"
+            subject, "is missing or damaged", "name another run, or install reage again"
         ) from error
     owners: dict[str, dict[str, NDArray[Any]]] = {}
     for key, values in arrays.items():

@@ -2,12 +2,15 @@
 
 RUN/config.json
 RUN/critic/        state.npz  critic.npz  report.json  ascent.jpg  log.csv  tensorboard/
-RUN/generator/     stage_0_064/{state.npz, log.csv, samples/, tensorboard/}
+RUN/generator/     stage_0_064/{state.npz, log.csv, samples/, tensorboard/, stopped.json}
+RUN/figures/       see `training.figures`
 """
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import os
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -17,19 +20,25 @@ from typing import Any
 import keras
 import numpy as np
 from keras import ops
+from numpy.typing import NDArray
 
 from reage.ages import NUM_GROUPS
-from reage.data.pipeline import Faces, as_dataset, load_faces, training_batches
+from reage.data.pipeline import Faces, load_faces
 from reage.errors import ConfigError, TrainingError
-from reage.models.discriminator import build_critic, build_discriminator
-from reage.models.generator import build_generator
 from reage.models.growth import grow
-from reage.models.presets import discriminator_size, generator_size
-from reage.training.callbacks import Checkpoint, SampleGrid, StopAt, tile
+from reage.training.callbacks import STOPPED_FILE, Checkpoint, EarlyStop, SampleGrid, StopAt, tile
 from reage.training.config import StageConfig, TrainConfig, as_dict, from_dict
 from reage.training.critic import AgeCriticTrainer, ascend
+from reage.training.distribution import (
+    check_batch_size,
+    distributed,
+    is_chief,
+    training_input,
+    wait_for_all,
+)
 from reage.training.gan import FaceAgingGAN
 from reage.training.initial import start_from
+from reage.training.networks import make_critic, make_discriminator, make_generator
 from reage.training.recognition import FaceRecogniser
 from reage.training.state import load_variables, save_variables
 
@@ -43,21 +52,24 @@ def start_run(run: Path, config: TrainConfig, *, resume: bool) -> None:
         TrainingError: If the folder already holds a run and `resume` is off, or holds one of
             another configuration.
     """
+    if not is_chief():
+        return
     saved = run / "config.json"
-    text = json.dumps(as_dict(config), indent=2)
     if saved.exists():
         if not resume:
             raise TrainingError(run, "already holds a run", "add --resume, or name another folder")
-        if saved.read_text(encoding="utf-8") != text:
+        started = dataclasses.replace(load_run_config(run), distribution=config.distribution)
+        if started != config:
             raise TrainingError(
                 run,
                 "was started with another configuration",
                 f"see {saved}, or name another folder",
             )
     run.mkdir(parents=True, exist_ok=True)
-    saved.write_text(text, encoding="utf-8")
+    _write_json(saved, as_dict(config))
 
 
+@distributed
 def train_critic(run: Path, prepared: Path, config: TrainConfig) -> dict[str, Any]:
     """Trains the age critic, or goes on with it, and reports on the validation split.
 
@@ -68,10 +80,9 @@ def train_critic(run: Path, prepared: Path, config: TrainConfig) -> dict[str, An
     folder.mkdir(parents=True, exist_ok=True)
     keras.utils.set_random_seed(config.seed)
     keras.config.set_dtype_policy(config.precision)
-    size = discriminator_size(settings.image_size, width=config.width)
     trainer = AgeCriticTrainer(
-        build_critic(size),
-        build_critic(size),
+        make_critic(config),
+        make_critic(config),
         epsilon=settings.epsilon,
         epsilon_ramp_steps=round(settings.steps * settings.epsilon_ramp),
         clean_share=settings.clean_share,
@@ -94,12 +105,15 @@ def train_critic(run: Path, prepared: Path, config: TrainConfig) -> dict[str, An
     _fit(trainer, trainer.state, folder, faces, config, settings, sampling, [])
     validation = load_faces(prepared, "validation", settings.image_size)
     report = critic_report(trainer.average, validation)
-    _write_json(folder / "report.json", report)
-    ascent_figure(trainer.average, validation).save(folder / "ascent.jpg", quality=92)
-    save_variables(folder / "critic.npz", {"critic": trainer.average.variables})
+    if is_chief():
+        _write_json(folder / "report.json", report)
+        ascent_figure(trainer.average, validation).save(folder / "ascent.jpg", quality=92)
+        save_variables(folder / "critic.npz", {"critic": trainer.average.variables})
+    wait_for_all()
     return report
 
 
+@distributed
 def train_generator(run: Path, prepared: Path, config: TrainConfig) -> None:
     """Trains the generator through all stages, or goes on with it.
 
@@ -113,9 +127,9 @@ def train_generator(run: Path, prepared: Path, config: TrainConfig) -> None:
     targets = mean_predictions(critic, critic_faces)
     previous: FaceAgingGAN | None = None
     for index, stage in enumerate(config.stages):
-        folder = _stage_folder(run, index, stage)
+        folder = stage_folder(run, index, stage)
         (folder / "samples").mkdir(parents=True, exist_ok=True)
-        gan = _build_gan(config, stage, critic, targets)
+        gan = build_gan(config, stage, critic, targets)
         _initialise(gan, previous, critic, config.init)
         if _finished(folder, stage):
             load_variables(folder / "state.npz", gan.state())
@@ -123,8 +137,10 @@ def train_generator(run: Path, prepared: Path, config: TrainConfig) -> None:
             validation = load_faces(prepared, "validation", stage.image_size)
             every = config.sample_every // config.log_every
             grid = SampleGrid(folder / "samples", _grid_faces(validation), every)
+            painted = [grid] if is_chief() else []
+            stop = [EarlyStop(folder, config.patience)] if config.patience else []
             faces = load_faces(prepared, "train", stage.image_size)
-            _fit(gan, gan.state, folder, faces, config, stage, config.sampling, [grid])
+            _fit(gan, gan.state, folder, faces, config, stage, config.sampling, painted + stop)
         previous = gan
 
 
@@ -133,8 +149,7 @@ def load_critic(run: Path, config: TrainConfig) -> Any:
     path = run / "critic" / "critic.npz"
     if not path.exists():
         raise TrainingError(run, "has no trained critic", "run `reage train critic` first")
-    size = discriminator_size(config.critic.image_size, width=config.width)
-    critic = build_critic(size)
+    critic = make_critic(config)
     load_variables(path, {"critic": critic.variables})
     return critic
 
@@ -161,7 +176,7 @@ def latest_generator(
         before the first checkpoint.
     """
     for index, stage in reversed(list(enumerate(config.stages))):
-        path = _stage_folder(run, index, stage) / "state.npz"
+        path = stage_folder(run, index, stage) / "state.npz"
         if path.exists():
             return stage, partial(_load_average, path)
     return None
@@ -173,7 +188,7 @@ def mean_predictions(critic: Any, faces: Faces) -> Any:
     A group without a face gets the prediction of the nearest group that has some.
     """
     logits = _critic_outputs(critic, faces)["age_logits"]
-    probabilities = np.asarray(ops.softmax(logits, axis=-1))
+    probabilities = ops.convert_to_numpy(ops.softmax(logits, axis=-1))
     present = np.unique(faces.groups)
     nearest = [present[np.abs(present - group).argmin()] for group in range(NUM_GROUPS)]
     rows = [probabilities[faces.groups == group].mean(axis=0) for group in nearest]
@@ -189,7 +204,7 @@ def critic_report(critic: Any, faces: Faces) -> dict[str, Any]:
         `ethnicity_accuracy` over the faces whose label is known.
     """
     outputs = _critic_outputs(critic, faces)
-    probabilities = np.asarray(ops.softmax(outputs["age_logits"], axis=-1))
+    probabilities = ops.convert_to_numpy(ops.softmax(outputs["age_logits"], axis=-1))
     best = probabilities.argmax(axis=-1)
     median = (probabilities.cumsum(axis=-1) < 0.5).sum(axis=-1)
     hit = best == faces.groups
@@ -217,28 +232,31 @@ def ascent_figure(critic: Any, faces: Faces, columns: int = 10) -> Any:
     """Paints held-out faces, then each after gradient ascent towards some age groups."""
     images = _grid_faces(faces, columns)
     rows = [images]
-    rows += [np.asarray(ascend(critic, images, group)) for group in _ASCENT_GROUPS]
+    rows += [ops.convert_to_numpy(ascend(critic, images, group)) for group in _ASCENT_GROUPS]
     return tile(np.stack(rows))
 
 
 def _critic_outputs(critic: Any, faces: Faces) -> dict[str, Any]:
     parts = [
-        critic(_to_float(faces.images[i : i + 128]), training=False)
+        critic(to_float(faces.images[i : i + 128]), training=False)
         for i in range(0, len(faces.images), 128)
     ]
-    return {name: np.concatenate([np.asarray(part[name]) for part in parts]) for name in parts[0]}
+    return {
+        name: np.concatenate([ops.convert_to_numpy(part[name]) for part in parts])
+        for name in parts[0]
+    }
 
 
-def _build_gan(config: TrainConfig, stage: StageConfig, critic: Any, targets: Any) -> FaceAgingGAN:
+def build_gan(config: TrainConfig, stage: StageConfig, critic: Any, targets: Any) -> FaceAgingGAN:
+    """Builds and compiles a stage's GAN; `targets` are `mean_predictions` of `critic`."""
     if stage.weights.recognition and not config.recogniser:
         raise ConfigError(
             "weights.recognition", "needs a face recogniser", "set `recogniser` to its path"
         )
-    size = generator_size(stage.image_size, width=config.width)
     gan = FaceAgingGAN(
-        generator=build_generator(size),
-        average=build_generator(size),
-        discriminator=build_discriminator(discriminator_size(stage.image_size, width=config.width)),
+        generator=make_generator(config, stage.image_size),
+        average=make_generator(config, stage.image_size),
+        discriminator=make_discriminator(config, stage, critic),
         critic=critic,
         critic_targets=targets,
         recogniser=FaceRecogniser(Path(config.recogniser)) if config.recogniser else None,
@@ -250,6 +268,7 @@ def _build_gan(config: TrainConfig, stage: StageConfig, critic: Any, targets: An
         ema_decay=stage.ema_decay,
         augment_strength=stage.augment_strength,
         recognition_margin=stage.recognition_margin,
+        accumulate=stage.accumulate,
         seed=config.seed,
     )
     gan.compile(
@@ -288,12 +307,18 @@ def _fit(
     done = int(model.steps.numpy())
     if done >= settings.steps:
         return
-    batches = training_batches(
+    batches = training_input(
         faces, done, batch_size=settings.batch_size, seed=config.seed, sampling=sampling
     )
     log_every = min(config.log_every, settings.steps)
+    check_batch_size(settings.batch_size, getattr(model, "accumulate", 1))
+    files = [
+        keras.callbacks.CSVLogger(str(folder / "log.csv"), append=done > 0),
+        keras.callbacks.TensorBoard(str(folder / "tensorboard"), write_graph=False),
+        Checkpoint(path, state, config.checkpoint_minutes),
+    ]
     model.fit(
-        as_dataset(batches),
+        batches,
         initial_epoch=done // log_every,
         epochs=-(-settings.steps // log_every),
         steps_per_epoch=log_every,
@@ -303,9 +328,7 @@ def _fit(
             *callbacks,
             StopAt(settings.steps),
             keras.callbacks.TerminateOnNaN(),
-            keras.callbacks.CSVLogger(str(folder / "log.csv"), append=done > 0),
-            keras.callbacks.TensorBoard(str(folder / "tensorboard"), write_graph=False),
-            Checkpoint(path, state, config.checkpoint_minutes),
+            *(files if is_chief() else ()),
         ],
     )
 
@@ -314,28 +337,37 @@ def _load_average(path: Path, model: Any) -> None:
     load_variables(path, {"average": model.variables})
 
 
-def _stage_folder(run: Path, index: int, stage: StageConfig) -> Path:
+def stage_folder(run: Path, index: int, stage: StageConfig) -> Path:
+    """Where a stage of a run lies."""
     return run / "generator" / f"stage_{index}_{stage.image_size:03d}"
 
 
 def _finished(folder: Path, stage: StageConfig) -> bool:
-    path = folder / "state.npz"
+    path, stopped = folder / "state.npz", folder / STOPPED_FILE
     if not path.exists():
         return False
+    report = json.loads(stopped.read_text(encoding="utf-8")) if stopped.exists() else {}
     with np.load(path, allow_pickle=False) as archive:
-        return int(archive["steps/0000/steps"]) >= stage.steps
+        return int(archive["steps/0000/steps"]) >= int(report.get("step", stage.steps))
+
+
+def pick_faces(faces: Faces, count: int) -> NDArray[np.int64]:
+    """Indices (count,) of faces spread evenly over the ages, that nobody picked."""
+    order = np.argsort(faces.ages, kind="stable")
+    places = np.linspace(0, len(order) - 1, count + 2).astype(int)[1:-1]
+    return np.asarray(order[places])
 
 
 def _grid_faces(faces: Faces, columns: int = 10) -> Any:
-    """A fixed draw of faces, one per age stratum, that nobody picked."""
-    order = np.argsort(faces.ages, kind="stable")
-    picked = order[np.linspace(0, len(order) - 1, columns + 2).astype(int)[1:-1]]
-    return _to_float(faces.images[picked])
+    return to_float(faces.images[pick_faces(faces, columns)])
 
 
-def _to_float(images: Any) -> Any:
+def to_float(images: Any) -> Any:
+    """Pixels 0..255 as float32 in [-1, 1]."""
     return images.astype(np.float32) / 127.5 - 1.0
 
 
 def _write_json(path: Path, value: Any) -> None:
-    path.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
+    temporary.replace(path)
