@@ -59,5 +59,5 @@ def _named(owner: str, variables: Sequence[Any]) -> list[tuple[str, Any]]:
 
 
 def _without_count(key: str) -> str:
-    """Drops the number that Keras gives the second `adam` or `seed_generator` of a process."""
-    return re.sub(r"/(adam|seed_generator)_[0-9]+/", r"/\1/", key)
+    """Drops the number that Keras gives the second optimizer or `seed_generator` of a process."""
+    return re.sub(r"/(adam|sgd|seed_generator)_[0-9]+/", r"/\1/", key)
