@@ -7,10 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import av
-import numpy as np
 import pytest
 import typer
-from PIL import Image
+from face_clip import write_face_clip
 
 from reage.cli.video import interruptions, parse_length, video_command, video_target
 from reage.errors import ImageWriteError, MissingExtraError, UsageError
@@ -22,14 +21,7 @@ Run = Callable[..., object]
 @pytest.fixture(scope="module")
 def clip(astronaut_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("cli_video") / "me.mp4"
-    photo = np.asarray(Image.open(astronaut_path).convert("RGB"))
-    with av.open(path, "w") as container:
-        stream = container.add_stream("libx264", rate=25, options={"preset": "ultrafast"})
-        stream.width = stream.height = 192
-        for x in range(8):
-            picture = np.ascontiguousarray(photo[20:212, 120 + x : 312 + x])
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
-        container.mux(stream.encode(None))
+    write_face_clip(path, astronaut_path, frames=8)
     return path
 
 

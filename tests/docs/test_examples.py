@@ -9,9 +9,8 @@ import shutil
 import tomllib
 from pathlib import Path
 
-import av
-import numpy as np
 import pytest
+from face_clip import write_face_clip
 from markdown_examples import Example, commands, find_examples
 from PIL import Image
 from typer.core import TyperCommand
@@ -43,19 +42,8 @@ def materials(tmp_path_factory: pytest.TempPathFactory, astronaut_path: Path) ->
         photo.crop((140, 30, 300, 190)).save(folder / "crop.png")
     (folder / "export").symlink_to(ROOT / "src" / "reage" / "weights")
     for name in ("clip.mp4", "clip.mov"):
-        write_clip(folder / name, astronaut_path)
+        write_face_clip(folder / name, astronaut_path, frames=4)
     return folder
-
-
-def write_clip(path: Path, photo_path: Path) -> None:
-    photo = np.asarray(Image.open(photo_path).convert("RGB"))
-    with av.open(path, "w") as container:
-        stream = container.add_stream("libx264", rate=25, options={"preset": "ultrafast"})
-        stream.width = stream.height = 192
-        for x in range(4):
-            picture = np.ascontiguousarray(photo[20:212, 120 + x : 312 + x])
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
-        container.mux(stream.encode(None))
 
 
 @pytest.fixture

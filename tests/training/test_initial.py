@@ -14,14 +14,9 @@ from reage.models.generator import build_generator
 from reage.models.presets import discriminator_size, generator_size
 from reage.training import initial
 from reage.training.config import TrainConfig
+from reage.training.critic_report import mean_predictions
 from reage.training.initial import read_initial, start_from, write_initial
-from reage.training.run import (
-    load_critic,
-    mean_predictions,
-    start_run,
-    train_critic,
-    train_generator,
-)
+from reage.training.run import load_critic, start_run, train_critic, train_generator
 
 WIDTH = 0.1
 

@@ -25,7 +25,8 @@ from reage.errors import MissingExtraError, TrainingError
 from reage.training.config import StageConfig, TrainConfig
 from reage.training.log import read_log
 from reage.training.networks import make_critic, make_generator
-from reage.training.run import latest_generator, load_run_config, pick_faces, stage_folder, to_float
+from reage.training.run import latest_generator, load_run_config, stage_folder
+from reage.training.samples import pick_faces, to_float
 
 TARGETS: Final = (8, 28, 65)
 """Ages that the transformation figure shows, years."""

@@ -19,16 +19,14 @@ from typing import Any
 
 import keras
 import numpy as np
-from keras import ops
-from numpy.typing import NDArray
 
-from reage.ages import NUM_GROUPS
 from reage.data.pipeline import Faces, load_faces
 from reage.errors import ConfigError, TrainingError
 from reage.models.growth import grow
-from reage.training.callbacks import STOPPED_FILE, Checkpoint, EarlyStop, SampleGrid, StopAt, tile
+from reage.training.callbacks import STOPPED_FILE, Checkpoint, EarlyStop, SampleGrid, StopAt
 from reage.training.config import StageConfig, TrainConfig, as_dict, from_dict
-from reage.training.critic import AgeCriticTrainer, ascend
+from reage.training.critic import AgeCriticTrainer
+from reage.training.critic_report import ascent_figure, critic_report, mean_predictions
 from reage.training.distribution import (
     check_batch_size,
     distributed,
@@ -40,9 +38,8 @@ from reage.training.gan import FaceAgingGAN
 from reage.training.initial import start_from
 from reage.training.networks import make_critic, make_discriminator, make_generator
 from reage.training.recognition import FaceRecogniser
+from reage.training.samples import grid_faces
 from reage.training.state import load_variables, save_variables
-
-_ASCENT_GROUPS = (0, 3, 7, 9, 11)
 
 
 def start_run(run: Path, config: TrainConfig, *, resume: bool) -> None:
@@ -136,7 +133,7 @@ def train_generator(run: Path, prepared: Path, config: TrainConfig) -> None:
         else:
             validation = load_faces(prepared, "validation", stage.image_size)
             every = config.sample_every // config.log_every
-            grid = SampleGrid(folder / "samples", _grid_faces(validation), every)
+            grid = SampleGrid(folder / "samples", grid_faces(validation), every)
             painted = [grid] if is_chief() else []
             stop = [EarlyStop(folder, config.patience)] if config.patience else []
             faces = load_faces(prepared, "train", stage.image_size)
@@ -145,7 +142,11 @@ def train_generator(run: Path, prepared: Path, config: TrainConfig) -> None:
 
 
 def load_critic(run: Path, config: TrainConfig) -> Any:
-    """The trained critic of a run."""
+    """The trained critic of a run.
+
+    Raises:
+        TrainingError: If it has none.
+    """
     path = run / "critic" / "critic.npz"
     if not path.exists():
         raise TrainingError(run, "has no trained critic", "run `reage train critic` first")
@@ -180,71 +181,6 @@ def latest_generator(
         if path.exists():
             return stage, partial(_load_average, path)
     return None
-
-
-def mean_predictions(critic: Any, faces: Faces) -> Any:
-    """(14, 14) float32: the critic's mean probabilities on the faces of each group.
-
-    A group without a face gets the prediction of the nearest group that has some.
-    """
-    logits = _critic_outputs(critic, faces)["age_logits"]
-    probabilities = ops.convert_to_numpy(ops.softmax(logits, axis=-1))
-    present = np.unique(faces.groups)
-    nearest = [present[np.abs(present - group).argmin()] for group in range(NUM_GROUPS)]
-    rows = [probabilities[faces.groups == group].mean(axis=0) for group in nearest]
-    return np.stack(rows).astype(np.float32)
-
-
-def critic_report(critic: Any, faces: Faces) -> dict[str, Any]:
-    """Scores a critic on a split.
-
-    Returns:
-        `accuracy` over the 14 groups, `mean_error_groups` of the predicted group (the median of
-        the predicted distribution), `faces`, `accuracy_by_group`, `sex_accuracy` and
-        `ethnicity_accuracy` over the faces whose label is known.
-    """
-    outputs = _critic_outputs(critic, faces)
-    probabilities = ops.convert_to_numpy(ops.softmax(outputs["age_logits"], axis=-1))
-    best = probabilities.argmax(axis=-1)
-    median = (probabilities.cumsum(axis=-1) < 0.5).sum(axis=-1)
-    hit = best == faces.groups
-    return {
-        "faces": len(hit),
-        "accuracy": float(hit.mean()),
-        "mean_error_groups": float(np.abs(median - faces.groups).mean()),
-        "accuracy_by_group": [
-            float(hit[faces.groups == group].mean()) if (faces.groups == group).any() else None
-            for group in range(NUM_GROUPS)
-        ],
-        "sex_accuracy": _accuracy(outputs["sex_logits"] > 0, faces.sexes),
-        "ethnicity_accuracy": _accuracy(
-            outputs["ethnicity_logits"].argmax(axis=-1), faces.ethnicities
-        ),
-    }
-
-
-def _accuracy(predicted: Any, labels: Any) -> float | None:
-    known = labels >= 0
-    return float((predicted == labels)[known].mean()) if known.any() else None
-
-
-def ascent_figure(critic: Any, faces: Faces, columns: int = 10) -> Any:
-    """Paints held-out faces, then each after gradient ascent towards some age groups."""
-    images = _grid_faces(faces, columns)
-    rows = [images]
-    rows += [ops.convert_to_numpy(ascend(critic, images, group)) for group in _ASCENT_GROUPS]
-    return tile(np.stack(rows))
-
-
-def _critic_outputs(critic: Any, faces: Faces) -> dict[str, Any]:
-    parts = [
-        critic(to_float(faces.images[i : i + 128]), training=False)
-        for i in range(0, len(faces.images), 128)
-    ]
-    return {
-        name: np.concatenate([ops.convert_to_numpy(part[name]) for part in parts])
-        for name in parts[0]
-    }
 
 
 def build_gan(config: TrainConfig, stage: StageConfig, critic: Any, targets: Any) -> FaceAgingGAN:
@@ -349,22 +285,6 @@ def _finished(folder: Path, stage: StageConfig) -> bool:
     report = json.loads(stopped.read_text(encoding="utf-8")) if stopped.exists() else {}
     with np.load(path, allow_pickle=False) as archive:
         return int(archive["steps/0000/steps"]) >= int(report.get("step", stage.steps))
-
-
-def pick_faces(faces: Faces, count: int) -> NDArray[np.int64]:
-    """Indices (count,) of faces spread evenly over the ages, that nobody picked."""
-    order = np.argsort(faces.ages, kind="stable")
-    places = np.linspace(0, len(order) - 1, count + 2).astype(int)[1:-1]
-    return np.asarray(order[places])
-
-
-def _grid_faces(faces: Faces, columns: int = 10) -> Any:
-    return to_float(faces.images[pick_faces(faces, columns)])
-
-
-def to_float(images: Any) -> Any:
-    """Pixels 0..255 as float32 in [-1, 1]."""
-    return images.astype(np.float32) / 127.5 - 1.0
 
 
 def _write_json(path: Path, value: Any) -> None:
