@@ -58,15 +58,10 @@ class Search(FaceFinder):
 
     def _candidates(self, pyramid: Pyramid, turns: int, *, deep: bool) -> Detections:  # noqa: ARG002
         long_side = max(pyramid.width, pyramid.height)
-        found = []
-        if self._looks_near:
-            scale = min(self._near.input_side / long_side, 1.0)
-            view = pyramid.scaled(scale, turns)
-            found.append(self._near.detect(view, min_score=SCORE).mapped(scale, (0, 0)))
+        found = [self._detect_near(pyramid, turns)] if self._looks_near else []
         for side in self._sides:
             if side <= long_side or side == self._sides[0]:
-                scale = side / long_side
-                found.append(self._detect_in_tiles(pyramid.scaled(scale, turns), scale))
+                found.append(self._start_in_tiles(pyramid, side / long_side, turns)())
         candidates = join(found)
         return candidates.select(np.argsort(-candidates.scores, kind="stable"))
 

@@ -137,7 +137,7 @@ def paste_delta(
     aged = _warp(levels, to_crop, size, cv2.INTER_CUBIC)
     aged += region
     np.clip(np.rint(aged, out=aged), 0, 255, out=aged)
-    np.copyto(region, aged.astype(np.uint8), where=covered[..., None])
+    cv2.copyTo(aged.astype(np.uint8), covered.view(np.uint8), region)
     return result
 
 

@@ -39,11 +39,10 @@ class Detections:
         return len(self.scores)
 
     @property
-    def sides(self) -> NDArray[np.float64]:
-        """The longer side of each box, float64 (N,), pixels."""
-        return np.maximum(
-            self.boxes[:, 2] - self.boxes[:, 0], self.boxes[:, 3] - self.boxes[:, 1]
-        ).astype(np.float64)
+    def smallest(self) -> float:
+        """The longer side of the smallest box, pixels; infinite if there is none."""
+        sides = (self.boxes[:, 2:] - self.boxes[:, :2]).max(axis=1)
+        return float(sides.min(initial=np.inf))
 
     def select(self, index: NDArray[np.bool_] | NDArray[np.intp]) -> Detections:
         """The candidates that a mask or an index array picks."""

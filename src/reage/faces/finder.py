@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from typing import Any, Final
 
 import cv2
@@ -124,27 +124,47 @@ class FaceFinder:
         return self._confirm(pixels, turn_back(candidates, turns, view_size))
 
     def _candidates(self, pyramid: Pyramid, turns: int, *, deep: bool) -> Detections:
-        """Boxes that may be faces, at every scale that pays, best first; pixels of the view."""
+        """Boxes that may be faces, at every scale that pays, best first; pixels of the view.
+
+        A finer search starts while the coarser ones run, as soon as one face found is small: what
+        they still find makes the smallest no larger.
+        """
         long_side = max(pyramid.width, pyramid.height)
-        scale = min(self._near.input_side / long_side, 1.0)
-        view = pyramid.scaled(scale, turns)
-        found = self._near.detect(view, min_score=_MIN_DETECTION_SCORE).mapped(scale, (0, 0))
-        scale = self._near.input_side / long_side
-        for index, side in enumerate(_SEARCH_SIDES[:_DEEP_SEARCHES] if deep else _SEARCH_SIDES):
-            smallest = found.sides.min(initial=math.inf) * scale
-            due = smallest < _SMALL_FACE or (not len(found) and index < 2) or deep
-            if index > 0 and (not due or side > long_side):
+        sides = _SEARCH_SIDES[:_DEEP_SEARCHES] if deep else _SEARCH_SIDES
+        pending = [self._start_in_tiles(pyramid, sides[0] / long_side, turns)]
+        found = self._detect_near(pyramid, turns)
+        for coarser, side in pairwise(sides):
+            if side > long_side:
                 break
-            scale = side / long_side
-            found = join([found, self._detect_in_tiles(pyramid.scaled(scale, turns), scale)])
+            small = _SMALL_FACE * long_side / coarser
+            due = deep or found.smallest < small
+            if not due:
+                found, pending = join([found, *(result() for result in pending)]), []
+                due = found.smallest < small or (not len(found) and coarser == sides[0])
+            if not due:
+                break
+            pending.append(self._start_in_tiles(pyramid, side / long_side, turns))
+        found = join([found, *(result() for result in pending)])
         return found.select(np.argsort(-found.scores, kind="stable"))
 
-    def _detect_in_tiles(self, view: NDArray[np.uint8], scale: float) -> Detections:
-        """Searches a view of the photo at a scale, tile by tile; in pixels of the photo.
+    def _detect_near(self, pyramid: Pyramid, turns: int) -> Detections:
+        """Looks at the whole photo with the coarse network."""
+        scale = min(self._near.input_side / max(pyramid.width, pyramid.height), 1.0)
+        view = pyramid.scaled(scale, turns)
+        return self._near.detect(view, min_score=_MIN_DETECTION_SCORE).mapped(scale, (0, 0))
+
+    def _start_in_tiles(
+        self, pyramid: Pyramid, scale: float, turns: int
+    ) -> Callable[[], Detections]:
+        """Starts to search the photo at a scale, tile by tile; in pixels of the photo.
 
         The black margin shows a face at the photo's edge, or one that fills it, as the networks
         were taught to see one: with surroundings.
+
+        Returns:
+            What waits for the candidates.
         """
+        view = pyramid.scaled(scale, turns)
         framed = cv2.copyMakeBorder(view, _MARGIN, _MARGIN, _MARGIN, _MARGIN, cv2.BORDER_CONSTANT)
         height, width = framed.shape[:2]
         side = self._far.input_side
@@ -156,7 +176,8 @@ class FaceFinder:
             whole = not_cut_off(inside.boxes, origin, tile.shape[:2], (width, height))
             return inside.select(whole).mapped(scale, (x - _MARGIN, y - _MARGIN))
 
-        return join(list(self._each(detect, tile_origins(width, height, side, _TILE_OVERLAP))))
+        tiles = self._each(detect, tile_origins(width, height, side, _TILE_OVERLAP))
+        return lambda: join(list(tiles))
 
     def _confirm(self, pixels: NDArray[np.uint8], candidates: Detections) -> list[Face]:
         """Fits the mesh to each candidate; keeps those that are faces, each once.
