@@ -186,7 +186,7 @@ def gan(config: Any, size: int) -> Any:
     """The last stage of a configuration, at another size."""
     from reage.ages import NUM_GROUPS
     from reage.training.networks import make_critic
-    from reage.training.run import build_gan
+    from reage.training.stage import build_gan
 
     stage = replace(config.stages[-1], image_size=size)
     critic_size = min(size, config.critic.image_size)

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import keras
 import numpy as np
 import pytest
@@ -86,6 +89,23 @@ def test_upsampling_is_linear_and_tells_no_pixel_from_its_neighbour() -> None:
     ramp = np.broadcast_to(np.arange(3, dtype=np.float32)[None, None, :, None], (1, 3, 3, 1))
     expected = [0, 0.25, 0.75, 1.25, 1.75, 2]
     np.testing.assert_allclose(np.asarray(upsample(ramp))[0, :, :, 0], [expected] * 6, atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_upsampling_and_its_gradient_are_those_of_a_bilinear_resize(dtype: str) -> None:
+    x, upstream = (tf.cast(faces(size, 2), dtype) for size in (8, 16))
+
+    def value_and_gradient(function: Callable[[Any], Any]) -> list[Any]:
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            value = function(x)
+        gradient = tape.gradient(value, x, upstream)
+        assert value.dtype == gradient.dtype == x.dtype
+        return [tf.cast(tensor, "float32") for tensor in (value, gradient)]
+
+    expected = value_and_gradient(lambda y: tf.cast(tf.image.resize(y, (16, 16)), dtype))
+    for a, b in zip(value_and_gradient(upsample), expected, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-5)
 
 
 def test_the_finest_parts_of_the_delta_are_grey() -> None:

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from reage.ages import NUM_GROUPS
 from reage.training import losses
-from reage.training.augment import augment
+from reage.training.augment import _hide, _turn, augment, distort
 from reage.training.ema import update_average
 from reage.training.gradients import input_gradient, value_and_gradients, when
 
@@ -137,6 +137,38 @@ def test_gradient_passes_through_the_augmentation() -> None:
     seed = keras.random.SeedGenerator(3)
     gradient = input_gradient(lambda x: augment(x, seed), tf.constant(images()))
     assert np.abs(np.asarray(gradient)).max() > 0
+
+
+def test_distortion_is_a_function_of_its_seed() -> None:
+    x = images()
+    first, again, other = (
+        np.asarray(distort(x, keras.random.SeedGenerator(seed))) for seed in (1, 1, 2)
+    )
+    np.testing.assert_array_equal(first, again)
+    assert np.abs(first - other).max() > 0.01
+
+
+def test_distortion_moves_each_image_by_itself_a_little() -> None:
+    x = np.zeros((64, 64, 64, 3), np.float32)
+    x[:, 31:33, 31:33] = 1.0  # The middle: turning and scaling leave it there.
+    seen = np.asarray(_turn(x, keras.random.SeedGenerator(0))).mean(axis=-1)
+    total = seen.sum(axis=(1, 2))
+    moves = np.stack(
+        [(seen * axis).sum(axis=(1, 2)) / total - 31.5 for axis in np.indices((64, 64))]
+    )
+    assert np.abs(moves).max() < 5.5
+    assert moves.std(axis=1).min() > 1
+
+
+def test_distortion_hides_a_rectangle_of_every_second_image() -> None:
+    size, count = 64, 200
+    x = np.ones((count, size, size, 1), np.float32)
+    x[:, ::2] = -1.0
+    hidden = np.abs(np.asarray(_hide(x, keras.random.SeedGenerator(0)))) < 0.5
+    assert 0.4 < hidden.any(axis=(1, 2, 3)).mean() < 0.6
+    height, width = (hidden.any(axis=axes).sum(axis=1) for axes in ((2, 3), (1, 3)))
+    assert 0.3 * size < max(height.max(), width.max()) <= 0.35 * size + 1
+    assert (hidden.sum(axis=(1, 2, 3)) == height * width).all()
 
 
 def test_moving_average() -> None:

@@ -12,7 +12,8 @@ from reage.models.discriminator import build_critic, build_discriminator
 from reage.models.generator import build_generator
 from reage.models.presets import discriminator_size, generator_size
 from reage.training.critic import AgeCriticTrainer, ascend
-from reage.training.gan import FaceAgingGAN, LossWeights
+from reage.training.gan import FaceAgingGAN
+from reage.training.loss_weights import LossWeights
 
 SIZE, COUNT, WIDTH = 32, 4, 0.1
 
@@ -116,7 +117,7 @@ def gan(*, realism: bool, cycle_share: float = 1.0, **weights: float) -> FaceAgi
         r1_interval=1,
         ema_decay=0.5,
     )
-    model.compile(keras.optimizers.Adam(1e-3), keras.optimizers.Adam(1e-3))
+    model.compile(*(keras.optimizers.Adam(1e-3) for _ in range(3)))
     for mean, value in zip(model.average.variables, model.generator.variables, strict=True):
         mean.assign(value)
     return model
@@ -156,7 +157,7 @@ def test_second_pass_takes_its_share_of_the_batch() -> None:
         variable.assign_add(np.random.default_rng(1).normal(0, 0.05, variable.shape))
     first = model.generator([data["image"], data["target_code"]])
     second = model.generator([first["image"][:2], data["source_code"][:2]])
-    terms = model._generator_terms(data | {"self_weight": data["is_self"]}, first)
+    terms = model._generator_terms(data | {"self_weight": data["is_self"]}, first, first["image"])
     difference = np.abs(second["image"] - data["image"][:2]).mean()
     assert float(terms["cycle"]) == pytest.approx(difference, rel=1e-4)
     assert difference > 0

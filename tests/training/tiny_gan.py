@@ -11,8 +11,12 @@ import numpy as np
 from reage.ages import NUM_GROUPS, soft_code
 from reage.models.discriminator import build_critic, build_discriminator
 from reage.models.generator import build_generator
+from reage.models.layers import downsample
 from reage.models.presets import discriminator_size, generator_size
-from reage.training.gan import FaceAgingGAN, LossWeights
+from reage.models.projected import build_projected_discriminator
+from reage.training.gan import FaceAgingGAN
+from reage.training.loss_weights import LossWeights
+from reage.training.projected import ProjectedDiscriminator
 
 SIZE, WIDTH = 32, 0.1
 
@@ -24,23 +28,41 @@ def tiny_gan(**settings: Any) -> FaceAgingGAN:
     rounding, as those of a bias before a normalisation, and no two sums round alike.
     """
     sizes = generator_size(SIZE, width=WIDTH), discriminator_size(SIZE, width=WIDTH)
-    defaults = {"cycle_share": 0.5, "r1_interval": 2, "ema_decay": 0.9, "augment_strength": 0.0}
+    defaults = {
+        "cycle_share": 0.5,
+        "r1_interval": 2,
+        "ema_decay": 0.9,
+        "augment_strength": 0.0,
+        "weights": LossWeights(grain=1.0, projected=1.0),
+    }
     gan = FaceAgingGAN(
         generator=build_generator(sizes[0]),
         average=build_generator(sizes[0]),
         discriminator=build_discriminator(sizes[1]),
         critic=build_critic(sizes[1]),
         critic_targets=np.eye(NUM_GROUPS, dtype=np.float32) * 0.9 + 0.1 / NUM_GROUPS,
-        weights=LossWeights(grain=1.0),
+        projected=tiny_projected(),
         **(defaults | settings),
     )
-    gan.compile(keras.optimizers.SGD(1e-2), keras.optimizers.SGD(1e-2))
-    for network in (gan.generator, gan.average, gan.discriminator, gan.critic):
+    gan.compile(*(keras.optimizers.SGD(1e-2) for _ in range(3)))
+    heads = [gan.projected.heads] if gan.projected else []
+    for network in (gan.generator, gan.average, gan.discriminator, gan.critic, *heads):
         for variable in network.variables:
             seed = zlib.crc32(variable.path.encode())
             noise = np.random.default_rng(seed).normal(0.0, 0.1, variable.shape)
             variable.assign(noise.astype(np.float32))
     return gan
+
+
+def tiny_projected() -> ProjectedDiscriminator:
+    """Its features are the image at a half and at a quarter of its size."""
+
+    def features(images: Any) -> list[Any]:
+        half = downsample(images)
+        return [half, downsample(half)]
+
+    shapes = [(SIZE // 2, SIZE // 2, 3), (SIZE // 4, SIZE // 4, 3)]
+    return ProjectedDiscriminator(features, build_projected_discriminator(shapes))
 
 
 def tiny_batch(count: int) -> dict[str, Any]:
@@ -63,6 +85,6 @@ def weights(gan: FaceAgingGAN) -> dict[str, np.ndarray]:
     """The weights that training moves, and their average, by name."""
     return {
         f"{owner}/{variable.path}": np.array(variable.numpy())
-        for owner in ("generator", "average", "discriminator")
+        for owner in ("generator", "average", "discriminator", "projected")
         for variable in gan.state()[owner]
     }

@@ -41,7 +41,9 @@ def upsample(x: Any) -> Any:
     the generator would paint grids into skin.
     """
     size = (2 * x.shape[1], 2 * x.shape[2])
-    return ops.image.resize(x, size, interpolation="bilinear")
+    # Keras would clip the result to the range of bfloat16, which costs more than resizing.
+    wide = ops.image.resize(ops.cast(x, "float32"), size, interpolation="bilinear")
+    return ops.cast(wide, x.dtype)
 
 
 def affine_instance_norm(x: Any, scale: Any, offset: Any) -> Any:

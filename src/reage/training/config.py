@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from reage.data.pipeline import Sampling
 from reage.errors import ConfigError
-from reage.training.gan import LossWeights
+from reage.training.loss_weights import LossWeights
 
 _PRESETS: Final = Path(__file__).parent / "presets"
 
@@ -30,6 +30,8 @@ class CriticConfig:
         label_sigma: Width of its soft ordinal labels, in groups.
         attribute_weight: What sex and ethnicity count beside age in its loss.
         power: Sampling of age groups; see `Sampling.power`.
+        distorted: Whether it sees faces turned, scaled and partly hidden; see `augment.distort`.
+        start_share: Share of its initial weights in what comes out of it, 0 to 1.
         init: Where its own initial weights come from, if not from `TrainConfig.init`.
     """
 
@@ -44,6 +46,8 @@ class CriticConfig:
     attribute_weight: float = 0.3
     power: float = 0.6
     ema_decay: float = 0.998
+    distorted: bool = False
+    start_share: float = 0.0
     init: str = ""
 
 
@@ -70,6 +74,7 @@ class StageConfig:
     cycle_share: float = 0.5
     generator_learning_rate: float = 2e-4
     discriminator_learning_rate: float = 4e-4
+    projected_learning_rate: float = 1e-3
     r1_interval: int = 16
     ema_decay: float = 0.999
     augment_strength: float = 1.0
@@ -86,6 +91,8 @@ class TrainConfig:
         width: Factor on every channel count.
         precision: Keras dtype policy, `mixed_bfloat16` or `float32`.
         recogniser: Path of a face recogniser, see `training.recognition`, or nothing.
+        features: Path of a feature network for a second discriminator, see `training.projected`,
+            or nothing.
         distribution: `none`, `mirrored` or `multi-worker`; see `training.distribution`. Batch sizes
             are those of all devices together.
         init: Where the initial weights come from: a run's folder, `shipped`, or nowhere.
@@ -101,6 +108,7 @@ class TrainConfig:
     width: float = 1.0
     precision: str = "mixed_bfloat16"
     recogniser: str = ""
+    features: str = ""
     distribution: str = "none"
     init: str = ""
     log_every: int = 100

@@ -12,7 +12,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from reage.training.augment import augment
+from reage.training.augment import augment, distort
 from reage.training.distribution import ReplicatedModel, results
 from reage.training.ema import update_average
 from reage.training.gradients import apply_gradients, input_gradient, value_and_gradients
@@ -32,6 +32,7 @@ class AgeCriticTrainer(ReplicatedModel):
         clean_share: Share of each batch that is left unperturbed; it keeps the critic accurate.
         label_sigma: Width of the soft ordinal labels, in groups.
         attribute_weight: What sex and ethnicity count, where age counts 1.
+        distorted: Whether it sees faces through `augment.distort`, too.
         ema_decay: Decay of the moving average.
         seed: Seed of augmentation and random starts.
     """
@@ -46,6 +47,7 @@ class AgeCriticTrainer(ReplicatedModel):
         clean_share: float,
         label_sigma: float,
         attribute_weight: float,
+        distorted: bool = False,
         ema_decay: float,
         seed: int,
     ) -> None:
@@ -56,7 +58,7 @@ class AgeCriticTrainer(ReplicatedModel):
         self.epsilon, self.epsilon_ramp_steps = epsilon, epsilon_ramp_steps
         self.clean_share = clean_share
         self.label_sigma, self.attribute_weight = label_sigma, attribute_weight
-        self.ema_decay = ema_decay
+        self.distorted, self.ema_decay = distorted, ema_decay
         self.random = keras.random.SeedGenerator(seed)
         self.steps = keras.Variable(0, dtype="int64", trainable=False, name="steps")
         self.trackers = {name: keras.metrics.Mean(name) for name in ("loss", "accuracy")}
@@ -80,6 +82,8 @@ class AgeCriticTrainer(ReplicatedModel):
     def train_step(self, batch: dict[str, Any]) -> dict[str, Any]:
         """One step on clean and on perturbed faces; see `training_batch` for the batch."""
         images = augment(batch["image"], self.random)
+        if self.distorted:
+            images = distort(images, self.random)
         names = ("source_group", "sex", "ethnicity")
         clean = round(images.shape[0] * self.clean_share)
         worst = self._perturb(images[clean:], {name: batch[name][clean:] for name in names})

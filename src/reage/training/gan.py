@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -21,48 +20,14 @@ from reage.training.gradients import (
     value_and_gradients,
     when,
 )
+from reage.training.loss_weights import LossWeights
+from reage.training.projected import ProjectedDiscriminator
 from reage.training.recognition import cosine_distance
-
-
-@dataclass(frozen=True)
-class LossWeights:
-    """What each term of the losses counts.
-
-    Attributes:
-        adversarial: Real *and* of the target age, by the discriminator.
-        critic: Divergence from what the critic says of real faces of the target age.
-        attributes: Divergence of sex and ethnicity, by the critic, from the source's.
-        cycle: L1 between the source and the second pass back to the source age.
-        identity: Difference of the identity codes of source and first pass.
-        recognition: Cosine distance of source and first pass to a face recogniser, if there is one,
-            beyond `recognition_margin`.
-        self: L1 of the delta where the target is the source age.
-        delta: Mean square of the delta.
-        chroma: Mean square of the delta's colour.
-        grain: Mean square of the delta's finest detail.
-        wrong_age: Real faces under a wrong age as negatives of the discriminator.
-        age: Cross-entropy of the discriminator's age head on real faces.
-        r1: Gamma of the R1 penalty (Mescheder et al. 2018).
-    """
-
-    adversarial: float = 1.0
-    critic: float = 0.5
-    attributes: float = 0.5
-    cycle: float = 4.0
-    identity: float = 0.5
-    recognition: float = 0.0
-    self: float = 4.0
-    delta: float = 0.05
-    chroma: float = 2.0
-    grain: float = 0.0
-    wrong_age: float = 0.5
-    age: float = 1.0
-    r1: float = 0.1
-
 
 CRITIC_TERMS = ("critic", "attributes", "cycle", "identity", "self", "delta", "chroma", "grain")
 REALISM_TERMS = ("adversarial",)
 DISCRIMINATOR_TERMS = ("real", "fake", "wrong_age", "age", "r1")
+PROJECTED_TERMS = ("real", "fake", "wrong_age", "r1")
 
 
 class FaceAgingGAN(ReplicatedModel):
@@ -74,6 +39,7 @@ class FaceAgingGAN(ReplicatedModel):
         discriminator: `build_discriminator`, usually initialised from the critic.
         critic: The frozen age critic, of the same or a smaller image size.
         recogniser: Maps images to unit vectors, such as `FaceRecogniser`; None if there is none.
+        projected: A second discriminator, trained along with the first; None if there is none.
         critic_targets: (14, 14) the critic's mean prediction on real faces of each group.
         weights: See `LossWeights`.
         label_sigma: Width of the soft ordinal labels of the age head, in groups.
@@ -99,6 +65,7 @@ class FaceAgingGAN(ReplicatedModel):
         discriminator: Any,
         critic: Any,
         critic_targets: Any,
+        projected: ProjectedDiscriminator | None = None,
         recogniser: Any = None,
         weights: LossWeights,
         label_sigma: float = 0.8,
@@ -115,6 +82,7 @@ class FaceAgingGAN(ReplicatedModel):
         self.generator, self.average = generator, average
         self.discriminator, self.critic = discriminator, critic
         self.critic.trainable = False
+        self.projected = projected if realism else None
         self.recogniser = recogniser
         self.critic_targets = ops.convert_to_tensor(critic_targets, "float32")
         self.group_centers = ops.convert_to_tensor([[years] for years in GROUP_CENTERS], "float32")
@@ -130,16 +98,30 @@ class FaceAgingGAN(ReplicatedModel):
         names = [f"g_{term}" for term in (*CRITIC_TERMS, *(REALISM_TERMS if realism else ()))]
         names += ["g_recognition"] if recogniser else []
         names += [f"d_{term}" for term in (DISCRIMINATOR_TERMS if realism else ())]
+        if self.projected:
+            names += ["g_projected", *(f"d_projected_{term}" for term in PROJECTED_TERMS)]
         self.trackers = {name: keras.metrics.Mean(name) for name in names}
         self.built = True
 
-    def compile(self, generator_optimizer: Any, discriminator_optimizer: Any) -> None:
+    def compile(
+        self, generator_optimizer: Any, discriminator_optimizer: Any, projected_optimizer: Any
+    ) -> None:
         """Sets the optimizers; XLA is off because it halves the speed on CPUs."""
         super().compile(jit_compile=False)
         self.generator_optimizer = generator_optimizer
         self.discriminator_optimizer = discriminator_optimizer
         generator_optimizer.build(self.generator.trainable_variables)
         discriminator_optimizer.build(self.discriminator.trainable_variables)
+        if self.projected:
+            self.projected_optimizer = projected_optimizer
+            projected_optimizer.build(self.projected.heads.trainable_variables)
+
+    def _trained(self) -> list[tuple[Any, Any]]:
+        """Each network that a step trains, with its optimizer; the generator first."""
+        parts = [(self.generator, self.generator_optimizer)]
+        parts += [(self.discriminator, self.discriminator_optimizer)] if self.realism else []
+        parts += [(self.projected.heads, self.projected_optimizer)] if self.projected else []
+        return parts
 
     @property
     def metrics(self) -> list[Any]:
@@ -156,12 +138,19 @@ class FaceAgingGAN(ReplicatedModel):
             "discriminator_optimizer": self.discriminator_optimizer.variables,
             "random": [self.random.state],
             "steps": [self.steps],
+        } | self._projected_state()
+
+    def _projected_state(self) -> dict[str, list[Any]]:
+        if not self.projected:
+            return {}
+        return {
+            "projected": self.projected.heads.variables,
+            "projected_optimizer": self.projected_optimizer.variables,
         }
 
     def train_step(self, batch: dict[str, Any]) -> dict[str, Any]:
         """One generator step and one discriminator step on the same faces and fakes."""
-        parts = [(self.generator, self.generator_optimizer)]
-        parts += [(self.discriminator, self.discriminator_optimizer)] if self.realism else []
+        parts = self._trained()
         variables = [network.trainable_variables for network, _ in parts]
         zeros = tree.map_structure(ops.zeros_like, variables)
         gradients, terms = mean_over_micro_batches(
@@ -185,28 +174,45 @@ class FaceAgingGAN(ReplicatedModel):
 
     def _gradients(self, batch: dict[str, Any]) -> tuple[list[list[Any]], dict[str, Any]]:
         """Gradients by the generator's and the discriminator's weights, and the loss terms."""
-        fake, terms, of_generator = self._generator_gradients(batch)
+        fake, features, terms, of_generator = self._generator_gradients(batch)
         if not self.realism:
             return [of_generator], terms
-        more, of_discriminator = self._discriminator_gradients(batch, fake)
-        return [of_generator, of_discriminator], terms | more
+        more, of_judges = self._discriminator_gradients(batch, fake, features)
+        return [of_generator, *of_judges], terms | more
 
-    def _generator_gradients(self, batch: dict[str, Any]) -> tuple[Any, dict[str, Any], list[Any]]:
+    def _generator_gradients(
+        self, batch: dict[str, Any]
+    ) -> tuple[Any, list[Any], dict[str, Any], list[Any]]:
+        """The faces of the first pass, their projected features, loss terms, and gradients."""
+
         def loss() -> tuple[Any, Any]:
             first = self.generator([batch["image"], batch["target_code"]], training=True)
-            terms = self._generator_terms(batch, first)
+            seen = augment(first["image"], self.random, strength=self.augment_strength)
+            terms = self._generator_terms(batch, first, seen)
+            features = self.projected.features(seen) if self.projected else []
+            if self.projected:
+                terms["projected"] = self.projected.generator_loss(features, batch["target_code"])
             total = sum(getattr(self.loss_weights_, name) * terms[name] for name in terms)
-            return total, (first["image"], terms)
+            return total, (first["image"], features, terms)
 
-        _, (fake, terms), gradients = value_and_gradients(loss, self.generator.trainable_variables)
-        return fake, {f"g_{name}": value for name, value in terms.items()}, gradients
+        _, (fake, features, terms), gradients = value_and_gradients(
+            loss, self.generator.trainable_variables
+        )
+        return fake, features, {f"g_{name}": value for name, value in terms.items()}, gradients
 
-    def _generator_terms(self, batch: dict[str, Any], first: dict[str, Any]) -> dict[str, Any]:
-        """Unweighted scalar terms of the generator's loss, by name."""
+    def _generator_terms(
+        self, batch: dict[str, Any], first: dict[str, Any], seen: Any
+    ) -> dict[str, Any]:
+        """Unweighted scalar terms of the generator's loss, by name.
+
+        Args:
+            batch: The batch of the step.
+            first: Outputs of the first pass.
+            seen: Its images, augmented.
+        """
         image, target = batch["image"], batch["target_code"]
         back = slice(0, round(image.shape[0] * self.cycle_share))
         second = self.generator([first["image"][back], batch["source_code"][back]], training=True)
-        seen = augment(first["image"], self.random, strength=self.augment_strength)
         judged = self.critic(self._for_critic(seen), training=False)
         judged_source = self.critic(self._for_critic(image), training=False)
         delta = first["delta"]
@@ -238,25 +244,41 @@ class FaceAgingGAN(ReplicatedModel):
         return {"adversarial": ops.mean(losses.adversarial_loss(logits, real=True))}
 
     def _discriminator_gradients(
-        self, batch: dict[str, Any], fake: Any
-    ) -> tuple[dict[str, Any], list[Any]]:
+        self, batch: dict[str, Any], fake: Any, fake_features: list[Any]
+    ) -> tuple[dict[str, Any], list[list[Any]]]:
+        """The loss terms of both discriminators, and the gradients of each."""
         real = augment(batch["image"], self.random, strength=self.augment_strength)
         fake = augment(fake, self.random, strength=self.augment_strength)
+        real_features = self.projected.features(real) if self.projected else []
 
         def loss() -> tuple[Any, Any]:
             terms = self._discriminator_terms(batch, real, fake)
-            weight = self.loss_weights_
-            total = (
-                terms["real"]
-                + terms["fake"]
-                + weight.wrong_age * terms["wrong_age"]
-                + weight.age * terms["age"]
-                + terms["r1"]
-            )
+            total = self._weighted(terms) + self.loss_weights_.age * terms["age"]
+            if self.projected:
+                projected = self._projected_terms(batch, real_features, fake_features)
+                total += self._weighted(projected)
+                terms |= {f"projected_{name}": value for name, value in projected.items()}
             return total, terms
 
-        _, terms, gradients = value_and_gradients(loss, self.discriminator.trainable_variables)
-        return {f"d_{name}": value for name, value in terms.items()}, gradients
+        weights = [network.trainable_variables for network, _ in self._trained()[1:]]
+        _, terms, gradients = value_and_gradients(loss, tree.flatten(weights))
+        named = {f"d_{name}": value for name, value in terms.items()}
+        return named, tree.pack_sequence_as(weights, gradients)
+
+    def _weighted(self, terms: dict[str, Any]) -> Any:
+        """What both discriminators learn: real from fake and from another age, smoothly."""
+        wrong_age = self.loss_weights_.wrong_age * terms["wrong_age"]
+        return terms["real"] + terms["fake"] + wrong_age + terms["r1"]
+
+    def _projected_terms(
+        self, batch: dict[str, Any], real: list[Any], fake: list[Any]
+    ) -> dict[str, Any]:
+        """As `_discriminator_terms`, of the projected discriminator, from feature maps."""
+        assert self.projected is not None
+        judge, code = self.projected, batch["source_code"]
+        penalty = when(self._r1_due(), lambda: judge.gradient_penalty(real, code))
+        terms = judge.discriminator_losses(real, fake, batch)
+        return terms | {"r1": self._r1_scale(self.loss_weights_.projected_r1) * penalty}
 
     def _discriminator_terms(self, batch: dict[str, Any], real: Any, fake: Any) -> dict[str, Any]:
         """Scalar terms of the discriminator's loss, by name; only `r1` is weighted."""
@@ -270,13 +292,12 @@ class FaceAgingGAN(ReplicatedModel):
             return ops.mean(losses.adversarial_loss(logits, real=is_real))
 
         labels = losses.soft_ordinal_labels(batch["source_group"], self.label_sigma)
-        due = ops.equal(self.steps % self.r1_interval, 0)
         return {
             "real": conditional(on_real, batch["source_code"], is_real=True),
             "fake": conditional(on_fake, batch["target_code"], is_real=False),
             "wrong_age": conditional(on_real, batch["wrong_code"], is_real=False),
             "age": ops.mean(losses.cross_entropy(labels, on_real["age_logits"])),
-            "r1": when(due, lambda: self._r1(real, batch["source_code"])),
+            "r1": when(self._r1_due(), lambda: self._r1(real, batch["source_code"])),
         }
 
     def _r1(self, real: Any, code: Any) -> Any:
@@ -286,7 +307,13 @@ class FaceAgingGAN(ReplicatedModel):
 
         gradient = ops.cast(input_gradient(logits, real), "float32")
         penalty = ops.mean(ops.sum(ops.square(gradient), axis=(1, 2, 3)))
-        return 0.5 * self.loss_weights_.r1 * self.r1_interval * penalty
+        return self._r1_scale(self.loss_weights_.r1) * penalty
+
+    def _r1_due(self) -> Any:
+        return ops.equal(self.steps % self.r1_interval, 0)
+
+    def _r1_scale(self, gamma: float) -> float:
+        return 0.5 * gamma * self.r1_interval
 
     def _for_critic(self, images: Any) -> Any:
         while images.shape[1] > self.critic.input_shape[1]:

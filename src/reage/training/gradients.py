@@ -43,13 +43,19 @@ def value_and_gradients(loss: Callable[[], tuple[Any, Any]], variables: list[Any
 
 
 def input_gradient(function: Callable[[Any], Any], inputs: Any) -> Any:
-    """Gradient of the sum of `function(inputs)` by its inputs; differentiable itself."""
+    """Gradient of the sum of `function(inputs)` by `inputs`; differentiable itself.
+
+    Args:
+        function: Maps `inputs` to a tensor.
+        inputs: A tensor or a list of tensors; the gradient has the same structure.
+    """
     if _on_torch():
         import torch
 
-        inputs = inputs.detach().requires_grad_()
-        (gradient,) = torch.autograd.grad(ops.sum(function(inputs)), inputs, create_graph=True)
-        return gradient
+        inputs = tree.map_structure(lambda x: x.detach().requires_grad_(), inputs)
+        total = ops.sum(function(inputs))
+        gradients = torch.autograd.grad(total, tree.flatten(inputs), create_graph=True)
+        return tree.pack_sequence_as(inputs, gradients)
     import tensorflow as tf
 
     with tf.GradientTape(watch_accessed_variables=False) as tape:

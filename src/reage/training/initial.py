@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import re
 import zipfile
 from collections.abc import Mapping
@@ -15,11 +14,13 @@ from numpy.typing import NDArray
 
 from reage.errors import TrainingError
 from reage.models.growth import fill
+from reage.scratch import replacing
 from reage.weights import load_weights
 
 SHIPPED = "shipped"
 SHIPPED_FILE = "training.npz"
 OWNERS = ("critic", "generator", "discriminator")
+JUDGES = ("discriminator", "projected")
 
 Arrays = Mapping[str, NDArray[Any]]
 """Weights by the path of their variable, such as `encoder/from_rgb_64/kernel`."""
@@ -47,7 +48,7 @@ def read_initial(init: str) -> dict[str, Arrays]:
     if stages:
         found = _by_owner(stages[-1], stages[-1])
         weights["generator"] = found["average"]
-        weights["discriminator"] = found["discriminator"]
+        weights |= {name: found[name] for name in JUDGES if name in found}
     if not weights:
         raise TrainingError(run, "holds no trained network", "name a run's folder, or shipped")
     return weights
@@ -81,10 +82,8 @@ def write_initial(path: Path, weights: Mapping[str, Arrays]) -> None:
         for owner in OWNERS
         for index, (variable, values) in enumerate(weights[owner].items())
     }
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with temporary.open("wb") as file:
+    with replacing(path) as temporary, temporary.open("wb") as file:
         np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
-    temporary.replace(path)
 
 
 def _by_owner(file: Path | IO[bytes], subject: Path | str) -> dict[str, Arrays]:

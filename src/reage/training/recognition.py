@@ -8,18 +8,13 @@ code.
 
 from __future__ import annotations
 
-import base64
-import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from keras import ops
-from numpy.typing import NDArray
 
-from reage.errors import ConfigError
 from reage.models.layers import downsample
+from reage.training.graph_model import GraphModel
 
 SIDE = 112
 _FINEST = 64
@@ -39,13 +34,7 @@ class FaceRecogniser:
     """
 
     def __init__(self, path: Path) -> None:
-        self._nodes, weights = _read(path)
-        self._constants = {
-            node["name"]: ops.convert_to_tensor(weights[node["name"]])
-            for node in self._nodes
-            if node["op"] == "Const" and weights[node["name"]].dtype == np.float32
-        }
-        self._settings = {name: value for name, value in weights.items() if value.dtype != "f4"}
+        self._model = GraphModel(path, remedy="name mobileface.json of human-models")
 
     def __call__(self, images: Any) -> Any:
         """Embeds faces.
@@ -56,18 +45,8 @@ class FaceRecogniser:
         Returns:
             (N, 256) float32, of length 1.
         """
-        embeddings = self._run(_recogniser_framing(images))
+        (embeddings,) = self._model(_recogniser_framing(images))
         return embeddings * ops.rsqrt(ops.sum(ops.square(embeddings), axis=-1, keepdims=True))
-
-    def _run(self, pixels: Any) -> Any:
-        values: dict[str, Any] = {**self._constants, **self._settings}
-        for node in self._nodes:
-            if node["op"] == "Placeholder":
-                values[node["name"]] = pixels
-            elif node["op"] != "Const":
-                inputs = [values[name.split(":")[0]] for name in node["input"]]
-                values[node["name"]] = _OPERATIONS[node["op"]](node, *inputs)
-        return values[self._nodes[-1]["name"]]
 
 
 def cosine_distance(a: Any, b: Any) -> Any:
@@ -87,79 +66,3 @@ def _recogniser_framing(images: Any) -> Any:
     right = SIDE - _LEFT - _INNER
     pads = [[0, 0], [_TOP, SIDE - _TOP - _ROWS], [_LEFT, right], [0, 0]]
     return 127.5 * (ops.pad(small[:, :_ROWS], pads, mode="reflect") + 1.0)
-
-
-def _read(path: Path) -> tuple[list[dict[str, Any]], dict[str, NDArray[Any]]]:
-    """The nodes of a graph model in an order in which they can be computed, and its weights."""
-    try:
-        model = json.loads(path.read_text(encoding="utf-8"))
-        nodes = model["modelTopology"]["node"]
-        (manifest,) = model["weightsManifest"]
-        data = b"".join((path.parent / name).read_bytes() for name in manifest["paths"])
-        weights = _unpack(data, manifest["weights"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ConfigError(
-            path, "is no TensorFlow.js graph model", "name mobileface.json of human-models"
-        ) from error
-    unknown = {node["op"] for node in nodes} - _OPERATIONS.keys() - {"Const", "Placeholder"}
-    if unknown:
-        raise ConfigError(
-            path, f"holds the unknown operation {min(unknown)}", "name mobileface.json"
-        )
-    return _sorted(nodes), weights
-
-
-def _unpack(data: bytes, entries: list[dict[str, Any]]) -> dict[str, NDArray[Any]]:
-    weights, offset = {}, 0
-    for entry in entries:
-        dtype = np.dtype(entry["dtype"])
-        count = int(np.prod(entry["shape"]))
-        values = np.frombuffer(data, dtype, count, offset)
-        weights[entry["name"]] = values.reshape(entry["shape"]).copy()
-        offset += values.nbytes
-    return weights
-
-
-def _sorted(nodes: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Each node after its inputs; the output, on which no other depends, last."""
-    by_name = {node["name"]: node for node in nodes}
-    used = {name.split(":")[0] for node in nodes for name in node.get("input", ())}
-    done: dict[str, dict[str, Any]] = {}
-
-    def visit(name: str) -> None:
-        for source in by_name[name].get("input", ()):
-            if source.split(":")[0] not in done:
-                visit(source.split(":")[0])
-        done[name] = by_name[name]
-
-    for name in by_name.keys() - used:
-        visit(name)
-    return list(done.values())
-
-
-def _strides(node: dict[str, Any]) -> tuple[int, int]:
-    _, down, across, _ = (int(value) for value in node["attr"]["strides"]["list"]["i"])
-    return down, across
-
-
-def _padding(node: dict[str, Any]) -> str:
-    return base64.b64decode(node["attr"]["padding"]["s"]).decode().lower()
-
-
-_OPERATIONS: dict[str, Callable[..., Any]] = {
-    "Add": lambda _, a, b: a + b,
-    "AddV2": lambda _, a, b: a + b,
-    "Sub": lambda _, a, b: a - b,
-    "Mul": lambda _, a, b: a * b,
-    "Maximum": lambda _, a, b: ops.maximum(a, b),
-    "Minimum": lambda _, a, b: ops.minimum(a, b),
-    "MatMul": lambda _, a, b: ops.matmul(a, b),
-    "Pad": lambda _, a, pads: ops.pad(a, pads.tolist()),
-    "Reshape": lambda _, a, shape: ops.reshape(a, shape.tolist()),
-    "Conv2D": lambda node, a, kernel: ops.conv(
-        a, kernel, strides=_strides(node), padding=_padding(node)
-    ),
-    "DepthwiseConv2dNative": lambda node, a, kernel: ops.depthwise_conv(
-        a, kernel, strides=_strides(node), padding=_padding(node)
-    ),
-}

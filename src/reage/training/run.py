@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import sys
 from collections.abc import Callable
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +21,8 @@ import keras
 import numpy as np
 
 from reage.data.pipeline import Faces, load_faces
-from reage.errors import ConfigError, TrainingError
-from reage.models.growth import grow
+from reage.errors import TrainingError
+from reage.scratch import replacing
 from reage.training.callbacks import STOPPED_FILE, Checkpoint, EarlyStop, SampleGrid, StopAt
 from reage.training.config import StageConfig, TrainConfig, as_dict, from_dict
 from reage.training.critic import AgeCriticTrainer
@@ -36,9 +36,9 @@ from reage.training.distribution import (
 )
 from reage.training.gan import FaceAgingGAN
 from reage.training.initial import start_from
-from reage.training.networks import make_critic, make_discriminator, make_generator
-from reage.training.recognition import FaceRecogniser
+from reage.training.networks import make_critic
 from reage.training.samples import grid_faces
+from reage.training.stage import build_gan, initialise
 from reage.training.state import load_variables, save_variables
 
 
@@ -85,6 +85,7 @@ def train_critic(run: Path, prepared: Path, config: TrainConfig) -> dict[str, An
         clean_share=settings.clean_share,
         label_sigma=settings.label_sigma,
         attribute_weight=settings.attribute_weight,
+        distorted=settings.distorted,
         ema_decay=settings.ema_decay,
         seed=config.seed,
     )
@@ -100,6 +101,8 @@ def train_critic(run: Path, prepared: Path, config: TrainConfig) -> dict[str, An
     faces = load_faces(prepared, "train", settings.image_size)
     sampling = type(config.sampling)(power=settings.power)
     _fit(trainer, trainer.state, folder, faces, config, settings, sampling, [])
+    if settings.start_share:
+        _mix_in_start(trainer.average, config)
     validation = load_faces(prepared, "validation", settings.image_size)
     report = critic_report(trainer.average, validation)
     if is_chief():
@@ -127,7 +130,7 @@ def train_generator(run: Path, prepared: Path, config: TrainConfig) -> None:
         folder = stage_folder(run, index, stage)
         (folder / "samples").mkdir(parents=True, exist_ok=True)
         gan = build_gan(config, stage, critic, targets)
-        _initialise(gan, previous, critic, config.init)
+        initialise(gan, previous, critic, config.init)
         if _finished(folder, stage):
             load_variables(folder / "state.npz", gan.state())
         else:
@@ -183,47 +186,17 @@ def latest_generator(
     return None
 
 
-def build_gan(config: TrainConfig, stage: StageConfig, critic: Any, targets: Any) -> FaceAgingGAN:
-    """Builds and compiles a stage's GAN; `targets` are `mean_predictions` of `critic`."""
-    if stage.weights.recognition and not config.recogniser:
-        raise ConfigError(
-            "weights.recognition", "needs a face recogniser", "set `recogniser` to its path"
-        )
-    gan = FaceAgingGAN(
-        generator=make_generator(config, stage.image_size),
-        average=make_generator(config, stage.image_size),
-        discriminator=make_discriminator(config, stage, critic),
-        critic=critic,
-        critic_targets=targets,
-        recogniser=FaceRecogniser(Path(config.recogniser)) if config.recogniser else None,
-        weights=stage.weights,
-        label_sigma=config.critic.label_sigma,
-        realism=stage.realism,
-        cycle_share=stage.cycle_share,
-        r1_interval=stage.r1_interval,
-        ema_decay=stage.ema_decay,
-        augment_strength=stage.augment_strength,
-        recognition_margin=stage.recognition_margin,
-        accumulate=stage.accumulate,
-        seed=config.seed,
-    )
-    gan.compile(
-        keras.optimizers.Adam(stage.generator_learning_rate, beta_1=0.5, beta_2=0.99),
-        keras.optimizers.Adam(stage.discriminator_learning_rate, beta_1=0.5, beta_2=0.99),
-    )
-    return gan
+def _mix_in_start(critic: Any, config: TrainConfig) -> None:
+    """Gives the critic's initial weights their share in it.
 
-
-def _initialise(gan: FaceAgingGAN, previous: FaceAgingGAN | None, critic: Any, init: str) -> None:
-    """Starts a stage from the one before, the first discriminator from `init` or the critic."""
-    if previous is None:
-        grow(critic, gan.discriminator)
-        start_from(init, {"generator": gan.generator, "discriminator": gan.discriminator})
-    else:
-        grow(previous.generator, gan.generator)
-        grow(previous.discriminator, gan.discriminator)
-    for mean, value in zip(gan.average.variables, gan.generator.variables, strict=True):
-        mean.assign(value)
+    Wortsman et al. 2022, "Robust fine-tuning of zero-shot models": the mean of a network and of
+    what it was trained on to is often better than both.
+    """
+    start = make_critic(config)
+    start_from(config.critic.init or config.init, {"critic": start})
+    for variable, before in zip(critic.variables, start.variables, strict=True):
+        share = config.critic.start_share
+        variable.assign(share * before.value + (1.0 - share) * variable.value)
 
 
 def _fit(
@@ -250,9 +223,12 @@ def _fit(
     check_batch_size(settings.batch_size, getattr(model, "accumulate", 1))
     files = [
         keras.callbacks.CSVLogger(str(folder / "log.csv"), append=done > 0),
-        keras.callbacks.TensorBoard(str(folder / "tensorboard"), write_graph=False),
         Checkpoint(path, state, config.checkpoint_minutes),
     ]
+    # Keras writes TensorBoard's files with TensorFlow, on whatever backend.
+    if find_spec("tensorflow"):
+        board = keras.callbacks.TensorBoard(str(folder / "tensorboard"), write_graph=False)
+        files.append(board)
     model.fit(
         batches,
         initial_epoch=done // log_every,
@@ -288,6 +264,5 @@ def _finished(folder: Path, stage: StageConfig) -> bool:
 
 
 def _write_json(path: Path, value: Any) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
-    temporary.replace(path)
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")

@@ -1,0 +1,76 @@
+"""A stage of generator training: its GAN, and the weights that it starts from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from reage.errors import ConfigError
+from reage.models.growth import grow
+from reage.models.projected import build_projected_discriminator
+from reage.training.config import StageConfig, TrainConfig
+from reage.training.gan import FaceAgingGAN
+from reage.training.initial import start_from
+from reage.training.networks import make_discriminator, make_generator
+from reage.training.projected import FeatureNetwork, ProjectedDiscriminator, feature_shapes
+from reage.training.recognition import FaceRecogniser
+
+
+def build_gan(config: TrainConfig, stage: StageConfig, critic: Any, targets: Any) -> FaceAgingGAN:
+    """Builds and compiles a stage's GAN; `targets` are `mean_predictions` of `critic`."""
+    if stage.weights.recognition and not config.recogniser:
+        raise ConfigError(
+            "weights.recognition", "needs a face recogniser", "set `recogniser` to its path"
+        )
+    if stage.weights.projected and not config.features:
+        raise ConfigError(
+            "weights.projected", "needs a feature network", "set `features` to its path"
+        )
+    gan = FaceAgingGAN(
+        generator=make_generator(config, stage.image_size),
+        average=make_generator(config, stage.image_size),
+        discriminator=make_discriminator(config, stage, critic),
+        critic=critic,
+        critic_targets=targets,
+        projected=_projected(config) if stage.weights.projected else None,
+        recogniser=FaceRecogniser(Path(config.recogniser)) if config.recogniser else None,
+        weights=stage.weights,
+        label_sigma=config.critic.label_sigma,
+        realism=stage.realism,
+        cycle_share=stage.cycle_share,
+        r1_interval=stage.r1_interval,
+        ema_decay=stage.ema_decay,
+        augment_strength=stage.augment_strength,
+        recognition_margin=stage.recognition_margin,
+        accumulate=stage.accumulate,
+        seed=config.seed,
+    )
+    gan.compile(
+        keras.optimizers.Adam(stage.generator_learning_rate, beta_1=0.5, beta_2=0.99),
+        keras.optimizers.Adam(stage.discriminator_learning_rate, beta_1=0.5, beta_2=0.99),
+        keras.optimizers.Adam(stage.projected_learning_rate, beta_1=0.5, beta_2=0.99),
+    )
+    return gan
+
+
+def initialise(gan: FaceAgingGAN, previous: FaceAgingGAN | None, critic: Any, init: str) -> None:
+    """Starts a stage from the one before, the first discriminator from `init` or the critic."""
+    if previous is None:
+        grow(critic, gan.discriminator)
+        start_from(init, {"generator": gan.generator, "discriminator": gan.discriminator})
+        if gan.projected:
+            start_from(init, {"projected": gan.projected.heads})
+    else:
+        grow(previous.generator, gan.generator)
+        grow(previous.discriminator, gan.discriminator)
+        if previous.projected and gan.projected:
+            grow(previous.projected.heads, gan.projected.heads)
+    for mean, value in zip(gan.average.variables, gan.generator.variables, strict=True):
+        mean.assign(value)
+
+
+def _projected(config: TrainConfig) -> ProjectedDiscriminator:
+    heads = build_projected_discriminator(feature_shapes())
+    return ProjectedDiscriminator(FeatureNetwork(Path(config.features)), heads)
