@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+_ERROR_PRIVILEGE_NOT_HELD = 1314
 
 
 @pytest.fixture(scope="session")
@@ -19,6 +22,21 @@ def shared_data() -> Path:
 @pytest.fixture(scope="session")
 def astronaut_path() -> Path:
     return Path(__file__).parents[1] / "examples" / "astronaut.png"
+
+
+@pytest.fixture(scope="session")
+def symlink() -> Callable[[Path, Path], None]:
+    """`symlink(link, target)`; skips the test where the user may not make links, as on Windows."""
+
+    def make(link: Path, target: Path) -> None:
+        try:
+            link.symlink_to(target, target_is_directory=target.is_dir())
+        except OSError as error:
+            if getattr(error, "winerror", None) != _ERROR_PRIVILEGE_NOT_HELD:
+                raise
+            pytest.skip("this user may not make symbolic links")
+
+    return make
 
 
 @pytest.fixture(scope="session")

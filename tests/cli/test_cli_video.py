@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 import signal
 import sys
 from collections.abc import Callable
@@ -111,7 +110,7 @@ def test_ctrl_c_waits_for_the_frame_and_keeps_the_video(
     target = tmp_path / "me_70.mp4"
 
     def pressed_at_once(*arguments: object, **options: object) -> object:
-        os.kill(os.getpid(), signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
         return age_video(*arguments, **options)  # type: ignore[arg-type]
 
     monkeypatch.setattr("reage.inference.video.age_video", pressed_at_once)
@@ -124,11 +123,11 @@ def test_second_ctrl_c_stops_at_once() -> None:
     before = signal.getsignal(signal.SIGINT)
     with interruptions() as stop_if_asked:
         stop_if_asked()
-        os.kill(os.getpid(), signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
         with pytest.raises(KeyboardInterrupt):
             stop_if_asked()
         with pytest.raises(KeyboardInterrupt):
-            os.kill(os.getpid(), signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is before
 
 

@@ -26,8 +26,8 @@ from synthetic_faces import (
 
 import reage.data
 from reage.data.prepare import prepare, read_dataset, read_manifest
+from reage.data.record_reader import read_records
 from reage.data.select import select
-from reage.data.tfrecords import read_records
 
 
 def test_the_files_of_a_prepared_set(finished: Path) -> None:

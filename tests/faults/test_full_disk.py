@@ -13,7 +13,7 @@ import pytest
 
 from reage.errors import ImageReadError, ImageWriteError
 from reage.images import replace_file
-from reage.inference.folder import find_jobs, remove_abandoned
+from reage.inference.folder import find_jobs
 
 
 @pytest.fixture
@@ -129,15 +129,3 @@ def test_a_folder_that_cannot_be_searched_is_said(
     monkeypatch.setattr(os, "scandir", deny)
     with pytest.raises(ImageReadError, match=r"closed: cannot be searched \(Permission denied\)"):
         find_jobs(tmp_path / "album", tmp_path / "out", lambda path: path.suffix)
-
-
-def test_only_files_that_nobody_writes_any_more_are_removed(tmp_path: Path) -> None:
-    (tmp_path / "deep").mkdir()
-    old, new = tmp_path / "deep" / ".reage-0a.tmp", tmp_path / ".reage-0b.tmp"
-    own = tmp_path / "reage.tmp"
-    for path in (old, new, own):
-        path.write_bytes(b"half")
-    for path in (old, own):
-        os.utime(path, (1, 1))
-    remove_abandoned(tmp_path)
-    assert sorted(tmp_path.rglob("*.tmp")) == [new, own]

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from reage.images import TEMPORARY_FILES, read_photo
+from reage.images import read_photo
 
 COMMAND = [sys.executable, "-c", "import sys; from reage.cli.app import main; sys.exit(main())"]
 
@@ -35,4 +35,4 @@ def test_both_end_well_and_every_result_is_whole(
         assert (output / f"{number}.png").read_bytes() == first
     assert read_photo(output / "0.png").pixels.shape == (256, 256, 3)
     assert (output / "failures.csv").read_text().count("broken.jpg") == 1
-    assert list(output.rglob(TEMPORARY_FILES)) == []
+    assert list(output.rglob(".*")) == []

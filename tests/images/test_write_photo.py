@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -43,7 +44,8 @@ def test_places_that_cannot_be_written_are_refused(
     expect_refusal(tmp_path / "none" / "a.png", "which does not exist; create it first")
     expect_refusal(tmp_path / "a.xyz", "ends in .xyz")
     expect_refusal(tmp_path, "is a folder")
-    expect_refusal(Path("/dev/null"), "is no regular file")
+    if os.name == "posix":
+        expect_refusal(Path("/dev/null"), "is no regular file")
     monkeypatch.setattr(os, "access", lambda *_: False)
     expect_refusal(tmp_path / "a.png", "may not be written; check permissions")
 
@@ -66,15 +68,18 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_overwriting_keeps_permissions_and_follows_links(tmp_path: Path) -> None:
+def test_overwriting_keeps_permissions_and_follows_links(
+    tmp_path: Path, symlink: Callable[[Path, Path], None]
+) -> None:
     path, link = tmp_path / "a.png", tmp_path / "link.png"
     path.write_bytes(b"old")
     path.chmod(0o600)
-    link.symlink_to(path)
+    mode = path.stat().st_mode
+    symlink(link, path)
     photo = read_photo(noise())
 
     write_photo(link, photo, photo.pixels)
 
     assert link.is_symlink()
-    assert path.stat().st_mode & 0o777 == 0o600
+    assert path.stat().st_mode == mode
     assert np.array_equal(read_photo(path).pixels, noise())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -83,7 +82,7 @@ def test_critic_killed_at_step_10(
     assert child.stdout is not None
     assert any("step 10 is saved" in line for line in child.stdout)
     child.kill()
-    assert child.wait() == -signal.SIGKILL
+    assert child.wait() != 0
     state = folder / "critic" / "state.npz"
     assert weights(state)["steps/0000/steps"] == 10
 

@@ -44,17 +44,17 @@ def age_folder(
         Tally,
         failures_csv,
         find_jobs,
-        remove_abandoned,
         run_jobs,
     )
     from reage.onnx_session import default_threads
+    from reage.scratch import remove_abandoned
 
     jobs, others = find_jobs(source, folder, suffix_like)
     if not jobs:
         raise ImageReadError(
             source, "is a folder without photos", "name a photo, or another folder"
         )
-    remove_abandoned(folder)
+    remove_abandoned(folder, deep=True)
     tally, failures = Tally(other_files=others), []
     console = Console(stderr=True)
     try:

@@ -6,8 +6,6 @@ import csv
 import hashlib
 import io
 import json
-import shutil
-import tempfile
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +18,7 @@ from reage.data.splits import SPLITS, shuffle_key
 from reage.data.tfrecords import require_extra, write_split
 from reage.data.utkface import Skipped
 from reage.errors import DataError
+from reage.scratch import remove_abandoned, scratch_folder
 
 VERSION: Final = 1
 SHARDS: Final = {"train": 8, "validation": 1, "test": 1}
@@ -72,6 +71,7 @@ def prepare(
     """
     require_extra("tensorflow")
     _check_output(source, output)
+    remove_abandoned(output.parent)
     selection = select(source, seed=seed, align=align, track=track)
     manifest = _manifest(selection)
     dataset = _describe(source, selection, manifest, seed)
@@ -212,23 +212,15 @@ def _write(
     """Writes everything to a folder beside `output`, which it then replaces."""
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{output.name}-", dir=output.parent))
-    except OSError as error:
-        raise DataError(
-            output, f"cannot be made ({error.strerror})", "choose another folder with -o"
-        ) from error
-    try:
-        # mkdtemp makes a private folder; the result gets the usual permissions.
-        fresh = temporary / "new"
-        fresh.mkdir()
-        _write_files(fresh, selection, manifest, dataset, track)
-        _swap(fresh, output, temporary / "old")
+        with scratch_folder(output.parent) as temporary:
+            fresh = temporary / "new"
+            fresh.mkdir()
+            _write_files(fresh, selection, manifest, dataset, track)
+            _swap(fresh, output, temporary / "old")
     except OSError as error:
         raise DataError(
             output, f"cannot be written ({error.strerror})", "check the free space and permissions"
         ) from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _swap(fresh: Path, output: Path, old: Path) -> None:

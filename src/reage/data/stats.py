@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import io
-import os
 from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,6 +17,7 @@ from reage.data.splits import SPLITS
 from reage.data.tfrecords import require_extra
 from reage.data.utkface import ETHNICITIES, SEXES
 from reage.errors import DataError
+from reage.scratch import replacing
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -124,14 +123,11 @@ def write_plots(counts: Counts, folder: Path) -> list[Path]:
 
 
 def _write_whole(path: Path, data: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(data)
-        temporary.replace(path)
+        with replacing(path) as temporary:
+            temporary.write_bytes(data)
     except OSError as error:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
         raise DataError(
             path, f"cannot be written ({error.strerror})", "choose another folder with -o"
         ) from error

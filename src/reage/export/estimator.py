@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,6 +15,7 @@ from reage.data.pipeline import Faces
 from reage.errors import ExportError
 from reage.export.onnx import convert
 from reage.onnx_session import open_session
+from reage.scratch import scratch_folder
 
 ESTIMATOR_FILE: Final = "age_estimator.onnx"
 COVERAGE: Final = 0.8
@@ -73,8 +73,8 @@ def export_estimator(critic: Any, faces: Faces, folder: Path, licence: str) -> f
     logits = critic.predict(images, batch_size=64, verbose=0)["age_logits"]
     estimator = estimator_model(critic, fit_temperature(logits, faces.ages, COVERAGE))
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".export-") as temporary:
-        path = Path(temporary) / ESTIMATOR_FILE
+    with scratch_folder(folder) as temporary:
+        path = temporary / ESTIMATOR_FILE
         convert(estimator, ["probabilities"], path, {"licence": licence, "coverage": str(COVERAGE)})
         (exported,) = open_session(path.read_bytes()).run(None, {"image": images[:CHECKED]})
         expected = np.asarray(estimator(images[:CHECKED], training=False))

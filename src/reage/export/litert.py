@@ -6,7 +6,6 @@ generator.json     metadata
 
 from __future__ import annotations
 
-import tempfile
 import warnings
 from importlib import import_module
 from pathlib import Path
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 from reage.export.difference import Difference, Exported, difference, require
 from reage.export.onnx import export_metadata
 from reage.export.savedmodel import holder, write_metadata
+from reage.scratch import scratch_folder
 
 MODEL: Final = "generator.tflite"
 METADATA: Final = "generator.json"
@@ -55,9 +55,9 @@ def export_litert(
     """
     folder.mkdir(parents=True, exist_ok=True)
     metadata = export_metadata(generator, training_data=training_data, licence=licence)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".export-") as temporary:
-        path = Path(temporary) / MODEL
-        path.write_bytes(_convert(generator, Path(temporary) / "saved_model"))
+    with scratch_folder(folder) as temporary:
+        path = temporary / MODEL
+        path.write_bytes(_convert(generator, temporary / "saved_model"))
         write_metadata(path.with_name(METADATA), metadata)
         found = difference(generator, open_litert(path), faces)
         require(found, BOUND, "the LiteRT model", folder)

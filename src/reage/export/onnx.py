@@ -7,7 +7,6 @@ into feature maps, `generator_decoder.onnx` turns those and an age code into a d
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -20,6 +19,7 @@ from reage.errors import ExportError, MissingExtraError
 from reage.export.half import store_half
 from reage.export.parity import max_difference
 from reage.faces.align import TEMPLATE
+from reage.scratch import scratch_folder
 
 ENCODER: Final = "generator_encoder.onnx"
 DECODER: Final = "generator_decoder.onnx"
@@ -56,8 +56,8 @@ def export_onnx(
     metadata = export_metadata(generator, training_data=training_data, licence=licence)
     encoder, decoder = generator.get_layer("encoder"), generator.get_layer("decoder")
     feature_names = [tensor.name for tensor in decoder.inputs[:-1]]
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".export-") as temporary:
-        paths = {name: Path(temporary) / name for name in (ENCODER, DECODER)}
+    with scratch_folder(folder) as temporary:
+        paths = {name: temporary / name for name in (ENCODER, DECODER)}
         convert(encoder, feature_names, paths[ENCODER], metadata)
         convert(decoder, ["delta"], paths[DECODER], metadata)
         difference = max_difference(

@@ -6,7 +6,6 @@ saved_model/{saved_model.pb, variables/, metadata.json}
 from __future__ import annotations
 
 import json
-import tempfile
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 
 from reage.export.difference import Difference, Exported, difference, require
 from reage.export.onnx import export_metadata
+from reage.scratch import scratch_folder
 
 SAVED_MODEL: Final = "saved_model"
 METADATA: Final = "metadata.json"
@@ -51,8 +51,8 @@ def export_savedmodel(
     """
     folder.mkdir(parents=True, exist_ok=True)
     metadata = export_metadata(generator, training_data=training_data, licence=licence)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".export-") as temporary:
-        path = Path(temporary) / SAVED_MODEL
+    with scratch_folder(folder) as temporary:
+        path = temporary / SAVED_MODEL
         module = holder(generator)
         tf.saved_model.save(module, str(path), signatures={SIGNATURE: serving(generator)})
         write_metadata(path / METADATA, metadata)

@@ -3,7 +3,6 @@
 from reage.images.photo import JpegSettings, Photo, PhotoMetadata, PhotoSource
 from reage.images.read import DEFAULT_MAX_BYTES, DEFAULT_MAX_PIXELS, read_photo
 from reage.images.write import (
-    TEMPORARY_FILES,
     check_output_path,
     check_writable_path,
     encode_photo,
@@ -16,7 +15,6 @@ from reage.images.write import (
 __all__ = [
     "DEFAULT_MAX_BYTES",
     "DEFAULT_MAX_PIXELS",
-    "TEMPORARY_FILES",
     "JpegSettings",
     "Photo",
     "PhotoMetadata",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import secrets
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +17,7 @@ from reage.errors import ImageWriteError, MissingExtraError, ReageError
 from reage.images.metadata import save_options
 from reage.images.photo import Photo
 from reage.images.quiet import quiet_pillow
+from reage.scratch import scratch
 
 _FORMAT_OF_SUFFIX: Final = {
     **dict.fromkeys((".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"), "JPEG"),
@@ -31,7 +31,6 @@ _FORMAT_OF_SUFFIX: Final = {
     ".avif": "AVIF",
     ".gif": "GIF",
 }
-TEMPORARY_FILES: Final = ".reage-*.tmp"
 _WITHOUT_ALPHA: Final = ("JPEG", "PPM", "BMP")
 _GREY_MODES: Final = ("1", "L", "LA", "La", "I", "F")
 
@@ -123,10 +122,9 @@ def replace_file(path: str | os.PathLike[str], data: bytes) -> None:
         ImageWriteError: If that fails; the older file is as it was then.
     """
     target = Path(os.path.realpath(path))
-    temporary = target.with_name(f".reage-{secrets.token_hex(8)}.tmp")
     try:
         replaces = target.exists()
-        try:
+        with scratch(target.parent) as temporary:
             with temporary.open("xb") as stream:
                 stream.write(data)
                 if replaces:
@@ -136,8 +134,6 @@ def replace_file(path: str | os.PathLike[str], data: bytes) -> None:
             if replaces:
                 shutil.copymode(target, temporary)
             temporary.replace(target)
-        finally:
-            temporary.unlink(missing_ok=True)
     except OSError as error:
         raise _unwritable(path, error) from error
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import io
 import os
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -16,11 +14,10 @@ from pathlib import Path
 from typing import Final
 
 from reage.errors import ImageReadError, ReageError, UsageError
-from reage.images import TEMPORARY_FILES, format_for_path
+from reage.images import format_for_path
 
 FAILURES_FILE: Final = "failures.csv"
 _AHEAD: Final = 2
-_ABANDONED_AFTER: Final = 600.0
 
 
 @dataclass(frozen=True)
@@ -105,18 +102,6 @@ def find_jobs(
             jobs.append(Job(path, output / relative.with_suffix(output_suffix(path))))
     _refuse_links_to_photos(jobs)
     return jobs, others
-
-
-def remove_abandoned(output: Path) -> None:
-    """Removes unfinished files that a run left below `output` when it was killed.
-
-    A run that is going on has touched its files in the last minutes.
-    """
-    oldest = time.time() - _ABANDONED_AFTER
-    for path in output.rglob(TEMPORARY_FILES):
-        with contextlib.suppress(OSError):
-            if path.stat().st_mtime < oldest:
-                path.unlink()
 
 
 def run_jobs(

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from reage.errors import TrainingError
+from reage.scratch import replacing
 
 Owners = Mapping[str, Sequence[Any]]
 
@@ -23,12 +24,10 @@ def save_variables(path: Path, owners: Owners) -> None:
         for owner, variables in owners.items()
         for key, variable in _named(owner, variables)
     }
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with temporary.open("wb") as file:
+    with replacing(path) as temporary, temporary.open("wb") as file:
         np.savez(file, **arrays)  # type: ignore[arg-type]
         file.flush()
         os.fsync(file.fileno())
-    temporary.replace(path)
 
 
 def load_variables(path: Path, owners: Owners) -> None:
@@ -40,24 +39,31 @@ def load_variables(path: Path, owners: Owners) -> None:
     remedy = "start again without --resume, or name the run that wrote it"
     try:
         with np.load(path, allow_pickle=False) as archive:
-            arrays = {_without_count(key): archive[key] for key in archive.files}
+            arrays = {_key(key): archive[key] for key in archive.files}
     except FileNotFoundError as error:
         raise TrainingError(path, "does not exist", remedy) from error
     except (OSError, ValueError, zipfile.BadZipFile) as error:
         raise TrainingError(path, "is damaged", remedy) from error
     for owner, variables in owners.items():
-        for key, variable in _named(owner, variables):
+        for name, variable in _named(owner, variables):
+            key = _key(name)
             if key not in arrays or arrays[key].shape != tuple(variable.shape):
                 raise TrainingError(path, f"holds no fitting value for {key}", remedy)
             variable.assign(arrays[key])
 
 
 def _named(owner: str, variables: Sequence[Any]) -> list[tuple[str, Any]]:
-    return [
-        (_without_count(f"{owner}/{index:04d}/{v.path}"), v) for index, v in enumerate(variables)
-    ]
+    return [(f"{owner}/{index:04d}/{v.path}", v) for index, v in enumerate(variables)]
 
 
-def _without_count(key: str) -> str:
-    """Drops the number that Keras gives the second optimizer or `seed_generator` of a process."""
-    return re.sub(r"/(adam|sgd|seed_generator)_[0-9]+/", r"/\1/", key)
+def _key(name: str) -> str:
+    """A name without what may differ between two processes or versions.
+
+    That is the place in Keras's list, which depends on how a network's layers are called, and the
+    number that Keras gives the second optimizer or `seed_generator` of a process.
+    """
+    return re.sub(r"/[0-9]{4}/(?:(adam|sgd|seed_generator)_[0-9]+/)?", _kept, name, count=1)
+
+
+def _kept(match: re.Match[str]) -> str:
+    return f"/{match[1]}/" if match[1] else "/"

@@ -27,6 +27,8 @@ _CONTAINERS: Final = (
     "nut,h264,hevc,m4v,yuv4mpegpipe,rm,wtv"
 )
 _COPIED: Final = ("audio", "subtitle")
+# The version from which on PyAV reads texts that are no UTF-8 without being told to.
+_READS_ANY_TEXT: Final = 19
 
 
 class VideoReadError(ReageError):
@@ -56,7 +58,7 @@ def video_comment(path: str | os.PathLike[str]) -> bytes:
     """
     with Clip(path) as clip:
         comments = [v for key, v in clip.container.metadata.items() if key.lower() == "comment"]
-        return "\n".join(comments).encode()
+        return "\n".join(comments).encode(errors="surrogateescape")
 
 
 class Clip:
@@ -156,8 +158,8 @@ class Clip:
                 raise VideoReadError(self.path, reason, "name a video file")
             container: InputContainer = av.open(
                 os.fspath(self.path),
-                metadata_errors="replace",
                 options={"format_whitelist": _CONTAINERS, "protocol_whitelist": "file"},
+                **_metadata_options(),
             )
         except (av.FFmpegError, OSError, ValueError) as error:
             raise _unreadable(self.path, error) from error
@@ -180,6 +182,12 @@ def _display_matrix(frame: VideoFrame) -> tuple[int, ...] | None:
         if data.type.name == "DISPLAYMATRIX":
             return tuple(np.frombuffer(bytes(data), np.int32).tolist())
     return None
+
+
+def _metadata_options() -> dict[str, Any]:
+    """What lets PyAV open a file whose texts are no UTF-8."""
+    major = int(require_pyav().__version__.split(".")[0])
+    return {"metadata_errors": "replace"} if major < _READS_ANY_TEXT else {}
 
 
 def _unreadable(path: Path, error: Exception) -> VideoReadError:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -13,6 +12,7 @@ from reage.errors import ImageWriteError, UsageError
 from reage.images import check_writable_path
 from reage.inference.video.planes import fit_frame, is_planar_yuv
 from reage.inference.video.reader import Clip, require_pyav
+from reage.scratch import remove_abandoned, scratch
 
 if TYPE_CHECKING:
     from av.container import OutputContainer
@@ -69,10 +69,13 @@ class ClipWriter:
         check_writable_path(self._target)
         # A link keeps leading to the file that it names.
         self._real = Path(os.path.realpath(self._target))
-        self._temporary = self._real.with_name(f".reage-{secrets.token_hex(8)}.tmp")
         self.dropped: list[str] = []
-        self._container = self._open(muxer, clip, mark)
+        self._scratch = contextlib.ExitStack()
+        with self._errors():
+            remove_abandoned(self._real.parent)
+            self._temporary = self._scratch.enter_context(scratch(self._real.parent))
         try:
+            self._container = self._open(muxer, clip, mark)
             self._video = self._add_video(muxer, clip)
             self._streams = self._add_copies(clip)
         except BaseException:
@@ -113,13 +116,13 @@ class ClipWriter:
             self._container.mux(self._video.encode(None))
             self._container.close()
             self._temporary.replace(self._real)
+            self._scratch.close()
 
     def discard(self) -> None:
         """Removes what has not been kept."""
         with contextlib.suppress(Exception):
             self._container.close()
-        with contextlib.suppress(OSError):
-            self._temporary.unlink(missing_ok=True)
+        self._scratch.close()
 
     def _open(self, muxer: str, clip: Clip, mark: str) -> OutputContainer:
         av = require_pyav()
