@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import cv2
@@ -98,6 +99,20 @@ def test_failures_are_counted_as_misses(measured, tmp_path: Path) -> None:
     assert summary["failures"] == 4 * NUM_GROUPS - 1
     row = summary["by_target"][5]["age"][AGE_JUDGES[0]]
     assert (row["count"], row["failures"], row["group_accuracy"]) == (1, 3, 0.25)
+
+
+def test_a_system_is_called_as_its_folder_is(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert open_system(None, ()).name == "packaged weights"
+    assert open_system(tiny_model, ()).name == tiny_model.name
+    export = tmp_path / "mine" / "export"
+    shutil.copytree(tiny_model, export)
+    assert open_system(export, ()).name == "export"
+    (tmp_path / "mine" / "config.json").write_text("{}")
+    assert open_system(export, ()).name == "mine"
+    monkeypatch.chdir(export)
+    assert open_system(Path(), ()).name == "mine"
 
 
 def test_nearest_real_face_is_of_the_age_and_sex() -> None:

@@ -42,12 +42,13 @@ def test_a_whole_evaluation(prepared: Path, tiny_model: Path, tmp_path: Path) ->
         prepared,
         TimedGreyJudges(),
         protocol,
+        name="ours",
         cache=tmp_path,
         progress=lambda *_: None,
         announce=said.append,
     )
     names = [summary["system"] for summary in report["systems"]]
-    assert names == [str(tiny_model), "identity copy", "nearest real face"]
+    assert names == ["ours", "identity copy", "nearest real face"]
     # Two of the eight faces drawn are of each group, so six are compared with six real ones.
     assert report["real_distances"][0]["reference_held_out"] == 5
     assert report["real_distances"][0]["reference_training"] == 1

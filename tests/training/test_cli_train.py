@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import sys
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -138,4 +139,21 @@ def test_what_cannot_be_meant(
     arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["train", *arguments]) == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("backend", "message"),
+    [
+        ("tensorflow", "needs TensorFlow; install it with `pip install 'reage[train]'`, or set"),
+        ("torch", "needs PyTorch; install it with `pip install 'reage[torch]'`, or set"),
+        ("jax", "KERAS_BACKEND=jax: is no backend that reage trains on; set it to tensorflow or"),
+    ],
+)
+def test_the_backend_that_is_chosen_must_be_there(
+    backend: str, message: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("KERAS_BACKEND", backend)
+    monkeypatch.setitem(sys.modules, backend, None)
+    assert main(["train"]) != 0
     assert message in capsys.readouterr().err

@@ -12,7 +12,7 @@ from reage.ages import NUM_GROUPS
 from reage.errors import ConfigError
 from reage.training.config import TrainConfig, load_config, preset_path
 from reage.training.networks import make_critic, make_discriminator, make_generator
-from reage.training.run import build_gan
+from reage.training.stage import build_gan
 
 
 def batch() -> dict[str, Any]:

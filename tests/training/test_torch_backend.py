@@ -16,6 +16,8 @@ import pytest
 import tensorflow as tf
 from tiny_gan import tiny_batch, tiny_gan, weights
 
+from reage.evaluation.systems import open_system
+
 CHILD = """
 import json
 import sys
@@ -81,3 +83,35 @@ def step_on_torch(path: Path) -> tuple[dict[str, float], dict[str, Any]]:
     assert done.returncode == 0, done.stderr
     with np.load(path) as archive:
         return json.loads(done.stdout.splitlines()[-1]), dict(archive)
+
+
+WITHOUT_TENSORFLOW = """
+import sys
+
+sys.modules["tensorflow"] = None  # an import of it raises ImportError
+from reage.cli.app import main
+
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@needs_torch
+def test_a_whole_run_needs_no_tensorflow(prepared: Path, tmp_path: Path) -> None:
+    settings = ["critic.steps=2", "stages.0.steps=1", "stages.1.steps=2", "log_every=1"]
+    options = ["--preset", "tiny", *(f"--set={setting}" for setting in settings)]
+    for phase in ("critic", "generator", "figures"):
+        arguments = [phase, *options, "--data", str(prepared), "--run", str(tmp_path)]
+        done = subprocess.run(
+            [sys.executable, "-c", WITHOUT_TENSORFLOW, "train", *arguments],
+            env=os.environ | {"KERAS_BACKEND": "torch"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+    assert (tmp_path / "figures" / "transformation.png").is_file()
+    # What PyTorch trained, TensorFlow reads.
+    faces = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), np.uint8)
+    aged, present = open_system(tmp_path, ())(faces, np.array([8.0, 70.0]))
+    assert present.all()
+    assert 0 < np.abs(aged.astype(int) - faces).max() < 128

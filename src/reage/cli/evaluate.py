@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from reage.cli.train import require_tensorflow
+from reage.cli.train import require_backend
 from reage.errors import MissingExtraError, UsageError
 
 if TYPE_CHECKING:
@@ -35,6 +35,9 @@ def evaluate_command(
     output: Annotated[
         Path, typer.Option("-o", "--output", help="Folder for report.json, report.png, grid.jpg.")
     ] = Path("evaluation"),
+    name: Annotated[
+        str | None, typer.Option(help="What to call MODEL in tables and figure, if not its folder.")
+    ] = None,
     split: Annotated[str, typer.Option(help="test, or validation while developing.")] = "test",
     faces: Annotated[int, typer.Option(help="How many faces are aged, at most.")] = 1000,
     size: Annotated[int, typer.Option(help="Side at which images are judged, pixels.")] = 128,
@@ -75,7 +78,7 @@ def evaluate_command(
     from reage.evaluation.systems import is_run
 
     if is_run(model):
-        require_tensorflow(f"reage evaluate {model}")
+        require_backend(f"reage evaluate {model}")
     require_matplotlib("reage evaluate")
 
     opened = Judges(judges, inception=inception, threads=threads)
@@ -86,6 +89,7 @@ def evaluate_command(
             data,
             opened,
             protocol.quick() if quick else protocol,
+            name=name,
             cache=cache or output / "cache",
             progress=progress,
             announce=lambda text: typer.echo(text, err=True),

@@ -8,8 +8,6 @@ from typing import Annotated
 
 import typer
 
-from reage.cli.train import require_tensorflow
-
 
 # The package's own enums live beside TensorFlow code, which `--help` must not load.
 class FormatOption(StrEnum):
@@ -49,7 +47,9 @@ def export_command(
     ] = None,
 ) -> None:
     """Export the averaged generator of RUN, and check it against Keras on real faces."""
-    require_tensorflow("reage export")
+    from reage.data.tfrecords import require_extra
+
+    require_extra("tensorflow")
     from reage.export.quantize import Precision
     from reage.export.run import Format, export_run
 

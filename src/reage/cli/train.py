@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 _PHASES = ("critic", "generator", "figures")
 # The one that the packaged generator was trained with.
 _SHIPPED_PRESET = "cpu-128"
+# Keras's names: what people call them, and the extra that brings them.
+_BACKENDS: Final = {"tensorflow": ("TensorFlow", "train"), "torch": ("PyTorch", "torch")}
 
 
 def train_command(
@@ -81,7 +84,7 @@ def train_command(
         raise UsageError(f"--preset {preset}", f"does not go with {file}", "give one of them")
     if everything and not file:
         preset = preset or _SHIPPED_PRESET
-    require_tensorflow("reage train")
+    require_backend("reage train")
     from reage.training.config import load_config, preset_path, with_learning_rate
 
     overrides = [*(settings or ()), *([f"init={json.dumps(init)}"] if init else ())]
@@ -158,9 +161,25 @@ def _split_arguments(arguments: list[str]) -> tuple[tuple[str, ...], Path | None
     return phases or _PHASES, Path(files[0]) if files else None
 
 
-def require_tensorflow(command: str) -> None:
-    """Raises `MissingExtraError`, naming `command`, where TensorFlow is not installed."""
-    if importlib.util.find_spec("tensorflow") is None:
+def require_backend(command: str) -> None:
+    """Checks, without importing it, for the backend that Keras is told to use.
+
+    Raises:
+        MissingExtraError: If it is not installed; `command` is what needs it.
+        UsageError: If `KERAS_BACKEND` names one that reage does not train on.
+    """
+    backend = os.environ.get("KERAS_BACKEND", "tensorflow")
+    if backend not in _BACKENDS:
+        raise UsageError(
+            f"KERAS_BACKEND={backend}",
+            "is no backend that reage trains on",
+            f"set it to {' or '.join(_BACKENDS)}",
+        )
+    name, extra = _BACKENDS[backend]
+    if importlib.util.find_spec(backend) is None:
+        others = " or ".join(other for other in _BACKENDS if other != backend)
         raise MissingExtraError(
-            command, "needs TensorFlow", "install it with `pip install 'reage[train]'`"
+            command,
+            f"needs {name}",
+            f"install it with `pip install 'reage[{extra}]'`, or set KERAS_BACKEND={others}",
         )

@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reage.ages import AGE_GROUPS, GROUP_CENTERS, NUM_GROUPS, group_index, soft_code
-from reage.data.tfrecords import FaceRecord, read_records
+from reage.data.record_reader import read_split
+from reage.data.tfrecords import FaceRecord
 from reage.errors import DataError
 
 Batch = dict[str, NDArray[Any]]
@@ -69,19 +70,14 @@ def load_faces(prepared: Path, split: str, image_size: int) -> Faces:
     Raises:
         DataError: If the folder holds no such split, or no face in it.
     """
-    shards = sorted(prepared.glob(f"{split}-*-of-*.tfrecord"))
-    if not shards:
-        raise DataError(
-            prepared, f"holds no {split} records", "make them with `reage data prepare`"
-        )
-    records = [record for shard in shards for record in read_records(shard)]
+    records = read_split(prepared, split)
     if not records:
         raise DataError(prepared, f"holds no {split} faces", "prepare more faces, of more ages")
     return decode_faces(records, image_size)
 
 
 def decode_faces(records: Sequence[FaceRecord], image_size: int) -> Faces:
-    """Decodes records, of which there must be one, to `image_size` pixels, area-averaged."""
+    """Decodes records, if any, to `image_size` pixels, area-averaged."""
 
     def decode(data: bytes) -> NDArray[np.uint8]:
         bgr = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
@@ -89,9 +85,9 @@ def decode_faces(records: Sequence[FaceRecord], image_size: int) -> Faces:
         return np.asarray(cv2.cvtColor(small, cv2.COLOR_BGR2RGB), np.uint8)
 
     with ThreadPoolExecutor() as pool:
-        images = np.stack(list(pool.map(decode, (record.image for record in records))))
+        images = list(pool.map(decode, (record.image for record in records)))
     return Faces(
-        images=images,
+        images=np.stack(images) if images else np.zeros((0, image_size, image_size, 3), np.uint8),
         ages=np.array([record.age for record in records], np.float32),
         sexes=np.array([record.sex for record in records], np.int64),
         ethnicities=np.array([record.ethnicity for record in records], np.int64),

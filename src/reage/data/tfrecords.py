@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -144,41 +144,3 @@ def parse_example(serialized: Any) -> dict[str, Any]:
     }
     parsed: dict[str, Any] = tf.io.parse_single_example(serialized, features)
     return parsed
-
-
-def read_records(path: Path) -> Iterator[FaceRecord]:
-    """Reads the records of one TFRecord file in order.
-
-    Raises:
-        DataError: If the file is absent, damaged or holds other features.
-        MissingExtraError: If tensorflow is not installed.
-    """
-    if not path.is_file():
-        raise DataError(path, "there is no such file", "run `reage data prepare` first")
-    tf = import_tensorflow()
-    decode_error = importlib.import_module("google.protobuf.message").DecodeError
-    try:
-        for serialized in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
-            yield _deserialize(tf.train.Example.FromString(serialized).features.feature)
-    except (tf.errors.OpError, decode_error, ValueError) as error:
-        raise DataError(
-            path, "is damaged or holds no face records", "run `reage data prepare --force` again"
-        ) from error
-
-
-def _deserialize(features: Any) -> FaceRecord:
-    def integer(name: str) -> int:
-        return int(_only(features[name].int64_list.value))
-
-    return FaceRecord(
-        file=_only(features["file"].bytes_list.value).decode(),
-        image=_only(features["image"].bytes_list.value),
-        age=integer("age"),
-        sex=integer("sex"),
-        ethnicity=integer("ethnicity"),
-    )
-
-
-def _only(values: Sequence[Any]) -> Any:
-    (value,) = values
-    return value

@@ -105,7 +105,7 @@ class Judges:
         faceres = [self._run("faceres", batch, _faceres_input) for batch in _batches(images)]
         ages = np.stack(
             [
-                self._each("age_v1", images, _age_v1_input) @ np.array([0.25, *range(1, 81)]),
+                self.ages(images),
                 np.concatenate([outputs[0] for outputs in faceres]) @ np.arange(1, 101),
                 self._each("faceapi_age", images, _resized(112)).reshape(-1),
             ],
@@ -114,9 +114,18 @@ class Judges:
         return Verdicts(
             ages=ages.astype(np.float32),
             sexes=np.concatenate([outputs[2] for outputs in faceres]).reshape(-1),
-            embeddings=self._each("faceapi_recognition", images, _resized(150)),
+            embeddings=self.embeddings(images),
             features=self.features(images),
         )
+
+    def ages(self, images: Images) -> Array:
+        """Years (N,) by `age_v1` alone, of RGB images (N, S, S, 3), uint8."""
+        probabilities = self._each("age_v1", images, _age_v1_input)
+        return np.asarray(probabilities @ np.array([0.25, *range(1, 81)]))
+
+    def embeddings(self, images: Images) -> Array:
+        """Embeddings (N, 128) for identity, of RGB images (N, S, S, 3), uint8."""
+        return self._each("faceapi_recognition", images, _resized(150))
 
     def features(self, images: Images) -> Array:
         """Features for the Frechet distance, (N, D), of RGB images (N, S, S, 3), uint8."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from reage.data.pipeline import Faces
 from reage.evaluation.judges import Judges, Verdicts, judge_in_chunks
 from reage.evaluation.protocol import Progress
 from reage.evaluation.scores import verification_threshold
+from reage.scratch import replacing
 
 Array = NDArray[np.floating]
 FALSE_MATCH_RATE = 1e-3
@@ -139,8 +139,7 @@ def _load(path: Path | None, count: int) -> Verdicts | None:
 
 def _save(path: Path, verdicts: Verdicts) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    with temporary.open("wb") as file:
+    with replacing(path) as temporary, temporary.open("wb") as file:
         np.savez(
             file,
             ages=verdicts.ages,
@@ -148,4 +147,3 @@ def _save(path: Path, verdicts: Verdicts) -> None:
             embeddings=verdicts.embeddings,
             features=verdicts.features,
         )
-    temporary.replace(path)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import io
 import json
 import math
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reage.evaluation.summary import PRIMARY
+from reage.scratch import replacing
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -40,9 +40,8 @@ def without_nan(value: Any) -> Any:
 
 
 def _write(path: Path, data: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_bytes(data)
-    temporary.replace(path)
+    with replacing(path) as temporary:
+        temporary.write_bytes(data)
 
 
 def figure(report: Report) -> bytes:

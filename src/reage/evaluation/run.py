@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from reage.ages import GROUP_CENTERS, NUM_GROUPS
-from reage.data.pipeline import Faces
+from reage.data.pipeline import Faces, decode_faces
+from reage.data.record_reader import read_split
 from reage.data.tfrecords import FaceRecord
 from reage.evaluation.distances import HEADLINE_GROUPS, real_distances
 from reage.evaluation.grid import grid
 from reage.evaluation.judges import Judges, Remembering, milliseconds
 from reage.evaluation.protocol import Progress, draw_rows, join, measure, take
-from reage.evaluation.records import decode, read_split
 from reage.evaluation.reference import (
     LIMIT,
     Reference,
@@ -80,6 +80,7 @@ def evaluate(
     judges: Judges,
     protocol: Protocol,
     *,
+    name: str | None = None,
     cache: Path | None,
     progress: Progress,
     announce: Callable[[str], None] = lambda _: None,
@@ -92,6 +93,7 @@ def evaluate(
         prepared: Folder made by `reage data prepare`.
         judges: The judges.
         protocol: What is evaluated.
+        name: How the report calls the model, if not as `open_system` does.
         cache: Folder for the judges' verdicts on real faces; None keeps none.
         progress: Told how far it is.
         announce: Told how long it will take.
@@ -108,11 +110,13 @@ def evaluate(
     records = read_split(prepared, protocol.split)
     rows = draw_rows(_groups(records), protocol.faces, protocol.seed)
     system = open_system(model, tuple(records[row].file for row in rows), threads=threads)
-    drawn = decode([records[row] for row in rows], protocol.size)
+    system.name = name or system.name
+    drawn = decode_faces([records[row] for row in rows], protocol.size)
     # Faces of the target group are left out of a distance: as many remain for every target.
     limit = min(LIMIT, len(rows) - int(np.bincount(drawn.groups).max()))
     kept = _held_out(records, rows, protocol)
-    filled = _fill_up(decode([records[row] for row in kept], protocol.size), prepared, 2 * limit)
+    held_out = decode_faces([records[row] for row in kept], protocol.size)
+    filled = _fill_up(held_out, prepared, 2 * limit)
     path = cache_path(cache, judges, filled)
     judged_already = path is not None and path.exists()
     announce(_estimate(judges, system, drawn, filled, protocol, judged_already))
@@ -177,7 +181,7 @@ def _fill_up(held_out: Faces, prepared: Path, wanted: int) -> Faces:
     missing = wanted - np.bincount(held_out.groups, minlength=NUM_GROUPS)
     chosen = [np.flatnonzero(groups == g)[: max(0, n)] for g, n in enumerate(missing)]
     side = held_out.images.shape[1]
-    return join(held_out, decode([records[row] for row in np.concatenate(chosen)], side))
+    return join(held_out, decode_faces([records[row] for row in np.concatenate(chosen)], side))
 
 
 def _baselines(drawn: Faces, reference: Reference, protocol: Protocol) -> list[AgingSystem]:

@@ -95,7 +95,7 @@ class OutputFolder:
 
     def __init__(self, folder: Path, files: tuple[str, ...]) -> None:
         """Reads results of the faces drawn, whose file names are `files`."""
-        self.name, self._folder, self._files = folder.name, folder, files
+        self.name, self._folder, self._files = _name(folder), folder, files
 
     def __call__(self, images: Images, target_ages: Ages) -> tuple[Images, NDArray[np.bool_]]:
         """See `AgingSystem`."""
@@ -151,7 +151,8 @@ def open_system(
 
     Args:
         path: A folder made by `reage export`, a folder of a training run, or a folder of another
-            system's results; None takes the packaged weights.
+            system's results; None takes the packaged weights. The system is called as the folder
+            is; an export inside a run, as the run.
         files: File names of the faces drawn.
         threads: CPU threads of an exported model.
 
@@ -161,7 +162,7 @@ def open_system(
     if path is None:
         return _of_onnx("packaged weights", AgingModel.from_package(threads=threads))
     if (path / DECODER_FILE).is_file():
-        return _of_onnx(str(path), AgingModel.from_folder(path, threads=threads))
+        return _of_onnx(_name(path), AgingModel.from_folder(path, threads=threads))
     if is_run(path):
         return _of_run(path)
     if any((path / group.name).is_dir() for group in AGE_GROUPS):
@@ -176,6 +177,11 @@ def open_system(
 def is_run(path: Path | None) -> bool:
     """Whether a path is a training run, which only TensorFlow can open."""
     return path is not None and (path / "config.json").is_file()
+
+
+def _name(path: Path) -> str:
+    folder = path.resolve()
+    return folder.parent.name if is_run(folder.parent) else folder.name
 
 
 def _of_onnx(name: str, model: AgingModel) -> DeltaModel:
@@ -203,12 +209,12 @@ def _of_run(run: Path) -> DeltaModel:
     def delta(images: NDArray[np.float32], ages: Ages) -> Any:
         codes = soft_code(ages)
         parts = [
-            np.asarray(generator([images[i : i + 32], codes[i : i + 32]], training=False)["delta"])
+            generator([images[i : i + 32], codes[i : i + 32]], training=False)["delta"]
             for i in range(0, len(images), 32)
         ]
-        return np.concatenate(parts)
+        return np.concatenate([keras.ops.convert_to_numpy(part) for part in parts])
 
-    return DeltaModel(str(run), stage.image_size, delta)
+    return DeltaModel(_name(run), stage.image_size, delta)
 
 
 def _resize(image: NDArray[Any], side: int) -> NDArray[Any]:

@@ -1,18 +1,12 @@
-"""Splits of a prepared data set, read without TensorFlow."""
+"""The faces of a prepared data set, read without TensorFlow."""
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import cv2
-import numpy as np
-from numpy.typing import NDArray
-
-from reage.data.pipeline import Faces
 from reage.data.tfrecords import FaceRecord
 from reage.errors import DataError
 
@@ -28,37 +22,21 @@ def read_split(prepared: Path, split: str) -> list[FaceRecord]:
         raise DataError(
             prepared, f"holds no {split} records", "make them with `reage data prepare`"
         )
-    return [record for shard in shards for record in read_shard(shard)]
+    return [record for shard in shards for record in read_records(shard)]
 
 
-def decode(records: Sequence[FaceRecord], side: int) -> Faces:
-    """Decodes faces to `side` pixels, area-averaged, as `reage.data.pipeline.load_faces` does."""
-
-    def pixels(record: FaceRecord) -> NDArray[np.uint8]:
-        bgr = cv2.imdecode(np.frombuffer(record.image, np.uint8), cv2.IMREAD_COLOR)
-        small = cv2.resize(bgr, (side, side), interpolation=cv2.INTER_AREA)
-        return np.asarray(cv2.cvtColor(small, cv2.COLOR_BGR2RGB), np.uint8)
-
-    with ThreadPoolExecutor() as pool:
-        images = list(pool.map(pixels, records))
-    return Faces(
-        images=np.stack(images) if images else np.zeros((0, side, side, 3), np.uint8),
-        ages=np.array([record.age for record in records], np.float32),
-        sexes=np.array([record.sex for record in records], np.int64),
-        ethnicities=np.array([record.ethnicity for record in records], np.int64),
-        files=tuple(record.file for record in records),
-    )
-
-
-def read_shard(path: Path) -> Iterator[FaceRecord]:
+def read_records(path: Path) -> Iterator[FaceRecord]:
     """Reads the records of one TFRecord file in order.
 
+    A file of another kind or one that ends too soon is noticed; the checksums of its records are
+    not computed, for `reage data prepare` compares whole files.
+
     Raises:
-        DataError: If it is damaged or holds other features.
+        DataError: If the file is absent, damaged or holds other features.
     """
-    data = memoryview(path.read_bytes())
     position = 0
     try:
+        data = memoryview(path.read_bytes())
         while position < len(data):
             # Each record: its length, a checksum of that, an example, a checksum of that.
             (length,) = struct.unpack_from("<Q", data, position)
@@ -67,6 +45,8 @@ def read_shard(path: Path) -> Iterator[FaceRecord]:
             if position > len(data):
                 raise ValueError("the last record is cut off")
             yield _record(data[start : start + length])
+    except OSError as error:
+        raise DataError(path, "cannot be read", "run `reage data prepare` first") from error
     except (ValueError, KeyError, IndexError, TypeError, StopIteration, struct.error) as error:
         raise DataError(
             path, "is damaged or holds no face records", "run `reage data prepare --force` again"
