@@ -13,12 +13,10 @@ from __future__ import annotations
 
 import argparse
 import os
-import platform
 import statistics
 import tempfile
 import time
 from collections.abc import Callable
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +24,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import numpy as np
 import tensorflow as tf
+from machine import describe_machine
 from onnxruntime.quantization import QuantType, quantize_dynamic
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
@@ -48,7 +47,7 @@ def main() -> None:
     options = parse_arguments()
     tf.config.threading.set_intra_op_parallelism_threads(options.threads)
     tf.config.threading.set_inter_op_parallelism_threads(1)
-    print(describe_machine(options.threads))
+    print(describe_machine(options.threads, "tensorflow", "keras", "tf2onnx"))
     generator, faces, calibration = load_exportable(options.run, options.data)
     rows = []
     with tempfile.TemporaryDirectory() as temporary:
@@ -82,15 +81,6 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--repeats", type=int, default=30)
     parser.add_argument("--threads", type=int, default=1)
     return parser.parse_args()
-
-
-def describe_machine(threads: int) -> str:
-    names = ("tensorflow", "keras", "tf2onnx", "onnxruntime", "numpy")
-    versions = ", ".join(f"{name} {metadata.version(name)}" for name in names)
-    return (
-        f"{os.cpu_count()} cores, {threads} threads, {platform.system()} {platform.machine()}; "
-        f"Python {platform.python_version()}, {versions}"
-    )
 
 
 def quantise_dynamically(source: Path, target: Path) -> Path:

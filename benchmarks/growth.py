@@ -6,13 +6,15 @@ Every point is the command in a new process, from its start to the written file:
 cores together, and the peak of its resident memory. "Each" is what one more
 unit costs since the point before; where that does not rise, the cost is linear or better. Photos
 are the astronaut in 2:3 as JPEG, the group is her portrait up to a hundred times in 1920x2560
-pixels, the files are copies of the 512 px picture in one folder.
+pixels, the files are her head and shoulders in 200x200 pixels, in one folder, 900 different
+ones and their copies.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -25,8 +27,13 @@ from PIL import Image
 STEPS: dict[str, tuple[float, ...]] = {
     "size": (0.5, 1, 3, 6, 12, 24, 48),
     "faces": (1, 3, 10, 30, 100),
-    "files": (1, 10, 100, 1000),
+    "files": (1, 10, 100, 1000, 10_000),
 }
+# The small photos: where in the picture the first lies, how many places others lie at in each
+# direction, pixels, and their size.
+HEAD = (90, 0, 310, 220)
+SHIFTS = 30
+SMALL = (200, 200)
 UNITS = {"size": "megapixels", "faces": "faces", "files": "files"}
 
 
@@ -47,7 +54,7 @@ def main() -> None:
         if options.json:
             options.json.write_text(json.dumps(curves, indent=2) + "\n")
     if options.plot:
-        plot(curves, options.plot)
+        plot({what: curves[what] for what in STEPS if what in curves}, options.plot)
 
 
 def grow(what: str, steps: list[float]) -> list[tuple[float, float, float]]:
@@ -91,10 +98,15 @@ def write_faces(count: float, folder: Path) -> Path:
 def write_files(count: float, folder: Path) -> Path:
     photos = folder / "photos"
     photos.mkdir()
-    first = photos / "0.jpg"
-    astronaut().save(first, quality=92)
-    for index in range(1, int(count)):
-        (photos / f"{index}.jpg").write_bytes(first.read_bytes())
+    picture = astronaut()
+    for index in range(int(count)):
+        path = photos / f"{index}.jpg"
+        y, x = divmod(index, SHIFTS)
+        if y < SHIFTS:
+            box = HEAD[0] + x, HEAD[1] + y, HEAD[2] + x, HEAD[3] + y
+            picture.resize(SMALL, box=box).save(path, quality=92)
+        else:
+            shutil.copyfile(photos / f"{index % SHIFTS**2}.jpg", path)
     return photos
 
 
@@ -106,17 +118,23 @@ def save(pixels: np.ndarray, folder: Path) -> Path:
 
 def plot(curves: dict[str, list[tuple[float, float, float]]], path: Path) -> None:
     import matplotlib.pyplot as plt
+    from matplotlib.ticker import LogFormatter
 
     figure, columns = plt.subplots(2, len(curves), figsize=(9, 4.5), sharex="col", squeeze=False)
     for (time, memory), (what, curve) in zip(columns.T, curves.items(), strict=True):
         units, seconds, megabytes = np.array(curve).T
-        line = np.poly1d(np.polyfit(units, seconds, 1))
-        time.plot(units, line(units), "--", color="grey")
+        # Relative errors count, else the largest point alone would say where the line begins.
+        line = np.poly1d(np.polyfit(units, seconds, 1, w=1 / seconds))
+        along = np.geomspace(units[0], units[-1], 100)
+        time.plot(along, line(along), "--", color="grey")
         time.plot(units, seconds, "o", color="tab:blue")
+        time.set(xscale="log", yscale="log")
+        for axis in (time.xaxis, time.yaxis):
+            axis.set_major_formatter(LogFormatter())
+        time.yaxis.set_minor_formatter(LogFormatter(labelOnlyBase=False))
         time.set_title(f"{1e3 * line.coeffs[0]:.0f} ms each", fontsize=10)
         memory.plot(units, megabytes, "o-", color="tab:orange")
-        for axes, values in ((time, seconds), (memory, megabytes)):
-            axes.set_ylim(0, 1.1 * values.max())
+        memory.set_ylim(0, 1.1 * megabytes.max())
         memory.set_xlabel(UNITS[what])
     columns[0][0].set_ylabel("CPU time, s")
     columns[1][0].set_ylabel("peak memory, MB")

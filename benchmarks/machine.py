@@ -42,8 +42,9 @@ sys.exit(code)
 """
 
 
-def describe_machine(threads: int | None = None) -> str:
-    names = ("numpy", "pillow", "opencv-python-headless", "onnxruntime", "reage")
+def describe_machine(threads: int | None = None, *more: str) -> str:
+    """Processor and versions, of the packages `more` as well."""
+    names = ("numpy", "pillow", "opencv-python-headless", "onnxruntime", "reage", *more)
     versions = ", ".join(f"{name} {metadata.version(name)}" for name in names)
     return (
         f"machine: {cpu_name()}, {os.cpu_count()} cores, {threads or default_threads()} threads, "

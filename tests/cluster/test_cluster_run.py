@@ -19,6 +19,8 @@ import ray
 
 from reage.cli.app import main
 
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="workers send themselves SIGKILL")
+
 GOOD = 10
 DEATHS = ("before the result", "before the record", "after the record")
 

@@ -7,6 +7,7 @@ import importlib
 import re
 import shutil
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -30,7 +31,11 @@ def written_in(language: str) -> pytest.MarkDecorator:
 
 
 @pytest.fixture(scope="session")
-def materials(tmp_path_factory: pytest.TempPathFactory, astronaut_path: Path) -> Path:
+def materials(
+    tmp_path_factory: pytest.TempPathFactory,
+    astronaut_path: Path,
+    symlink: Callable[[Path, Path], None],
+) -> Path:
     """A folder with what the examples read."""
     folder = tmp_path_factory.mktemp("materials")
     for inner in ("album/2019", "examples"):
@@ -40,7 +45,7 @@ def materials(tmp_path_factory: pytest.TempPathFactory, astronaut_path: Path) ->
         for name in ("photo.jpg", "family.jpg", "me.jpg", "album/one.jpg", "album/2019/two.jpg"):
             photo.convert("RGB").save(folder / name)
         photo.crop((140, 30, 300, 190)).save(folder / "crop.png")
-    (folder / "export").symlink_to(ROOT / "src" / "reage" / "weights")
+    symlink(folder / "export", ROOT / "src" / "reage" / "weights")
     for name in ("clip.mp4", "clip.mov"):
         write_face_clip(folder / name, astronaut_path, frames=4)
     return folder

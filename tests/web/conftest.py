@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import io
 import os
-import re
 import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from browsing import UPLOAD_BYTES
+from browsing import PHONE, UPLOAD_BYTES, watched_page
 from PIL import Image
 
 FLAGS = [
@@ -23,7 +22,7 @@ FLAGS = [
     "--use-fake-device-for-media-stream",
     "--use-fake-ui-for-media-stream",
 ]
-PHONE, DESKTOP = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
+DESKTOP = {"width": 1280, "height": 900}
 
 
 @pytest.fixture(scope="module")
@@ -68,28 +67,14 @@ def browser(tmp_path_factory: pytest.TempPathFactory, astronaut_path: Path) -> I
 
 @pytest.fixture(params=[DESKTOP, PHONE], ids=["desktop", "phone"])
 def page(request: pytest.FixtureRequest, browser, address: str) -> Iterator[object]:
-    """The page, freshly opened: nothing it does may widen it, or make it complain."""
-    context = browser.new_context(
-        viewport=request.param, accept_downloads=True, has_touch=request.param == PHONE
-    )
-    opened = context.new_page()
-    asked: list[str] = []
-    complaints: list[str] = []
-    opened.on("request", lambda one: asked.append(one.url))
-    opened.on("pageerror", lambda error: complaints.append(str(error)))
-    opened.on(
-        "console",
-        # What the server refuses shows up here too, and belongs to the tests.
-        lambda line: (
-            complaints.append(line.text)
-            if line.type == "error" and not re.search(r"status of (4|503)", line.text)
-            else None
-        ),
-    )
-    opened.goto(address)
-    yield opened
-    # Nothing is wider than the window, whatever was done.
-    assert opened.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    context.close()
-    assert all(url.startswith((address, "blob:", "data:")) for url in asked), asked
-    assert complaints == []
+    """The page on a large and on a small screen; see `watched_page`."""
+    # What the server refuses shows up on the console too, and belongs to the tests.
+    with watched_page(
+        browser,
+        address,
+        forgiven=r"status of (4|503)",
+        viewport=request.param,
+        accept_downloads=True,
+        has_touch=request.param == PHONE,
+    ) as opened:
+        yield opened

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import threading
@@ -14,15 +13,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from browsing import PHONE, watched_page
 from PIL import Image
 
 from reage.ages import GROUP_CENTERS, soft_code
 from reage.faces.align import TEMPLATE
 
 PAGE = Path(__file__).parents[2] / "examples" / "web"
-CHROMIUM = (
-    os.environ.get("REAGE_CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
-)
 AGES = [0, 2.5, 5, 30, 45.5, 77, 100, 108.5, 116]
 SCRIPT = """
 import { CENTERS, TEMPLATE, addDelta, softCode, toModel } from "./ages.js";
@@ -73,43 +70,20 @@ def address() -> Iterator[str]:
     thread.join()
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[object]:
-    playwright = pytest.importorskip("playwright.sync_api")
-    if CHROMIUM is None:
-        pytest.skip("no Chromium: install one, or name it in REAGE_CHROMIUM")
-    flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-    flags += ["--disable-component-update", "--disable-sync"]
-    with playwright.sync_playwright() as runner:
-        started = runner.chromium.launch(executable_path=CHROMIUM, args=flags)
-        yield started
-        started.close()
-
-
 @pytest.fixture
 def page(browser, address: str, tiny_model: Path) -> Iterator[object]:
     """The page with the tiny model, whose delta is (years - 50) * 0.004."""
     if not (PAGE / "node_modules" / "onnxruntime-web").is_dir():
         pytest.skip("no onnxruntime-web: run `npm install` in examples/web")
-    context = browser.new_context(viewport={"width": 390, "height": 844})
-    opened = context.new_page()
-    asked: list[str] = []
-    complaints: list[str] = []
-    opened.on("request", lambda one: asked.append(one.url))
-    opened.on("pageerror", lambda error: complaints.append(str(error)))
-    opened.on(
-        "console", lambda line: complaints.append(line.text) if line.type == "error" else None
-    )
-    opened.route(
-        "**/model/*.onnx",
-        lambda route: route.fulfill(path=tiny_model / route.request.url.rsplit("/", 1)[1]),
-    )
-    opened.goto(address)
-    yield opened
-    assert opened.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    context.close()
-    assert all(url.startswith((address, "blob:", "data:")) for url in asked), asked
-    assert complaints == []
+
+    def give_model(opened) -> None:
+        opened.route(
+            "**/model/*.onnx",
+            lambda route: route.fulfill(path=tiny_model / route.request.url.rsplit("/", 1)[1]),
+        )
+
+    with watched_page(browser, address, prepare=give_model, viewport=PHONE) as opened:
+        yield opened
 
 
 def color(page, canvas: str) -> list[int]:
