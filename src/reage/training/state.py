@@ -53,17 +53,16 @@ def load_variables(path: Path, owners: Owners) -> None:
 
 
 def _named(owner: str, variables: Sequence[Any]) -> list[tuple[str, Any]]:
-    return [(f"{owner}/{index:04d}/{v.path}", v) for index, v in enumerate(variables)]
+    return [
+        (_without_count(f"{owner}/{index:04d}/{v.path}"), v) for index, v in enumerate(variables)
+    ]
+
+
+def _without_count(name: str) -> str:
+    """Drops the number that Keras gives the second optimizer or `seed_generator` of a process."""
+    return re.sub(r"/(adam|sgd|seed_generator)_[0-9]+/", r"/\1/", name)
 
 
 def _key(name: str) -> str:
-    """A name without what may differ between two processes or versions.
-
-    That is the place in Keras's list, which depends on how a network's layers are called, and the
-    number that Keras gives the second optimizer or `seed_generator` of a process.
-    """
-    return re.sub(r"/[0-9]{4}/(?:(adam|sgd|seed_generator)_[0-9]+/)?", _kept, name, count=1)
-
-
-def _kept(match: re.Match[str]) -> str:
-    return f"/{match[1]}/" if match[1] else "/"
+    """A name without its place in Keras's list, which depends on how layers are called."""
+    return re.sub(r"/[0-9]{4}/", "/", _without_count(name), count=1)
