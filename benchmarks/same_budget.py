@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from dataclasses import replace
 from functools import cache, reduce
 from operator import getitem
 from pathlib import Path
@@ -39,8 +40,7 @@ from reage.faces.align import crop_face, estimate_similarity
 from reage.faces.finder import FaceFinder
 from reage.models.growth import grow
 from reage.training.config import TrainConfig, load_config, preset_path
-from reage.training.critic import AgeCriticTrainer
-from reage.training.networks import make_critic
+from reage.training.critic import build_critic_trainer
 from reage.training.run import stage_folder, start_run
 from reage.training.samples import to_float
 from reage.training.stage import build_gan
@@ -126,17 +126,7 @@ def train_critic(config: TrainConfig, prepared: Path, budget: float) -> Any:
     """Trains the averaged critic; its learning rate stays, for nobody knows the last step."""
     settings = config.critic
     faces = training_faces(prepared, settings.image_size)
-    trainer = AgeCriticTrainer(
-        make_critic(config),
-        make_critic(config),
-        epsilon=settings.epsilon,
-        epsilon_ramp_steps=1,
-        clean_share=settings.clean_share,
-        label_sigma=settings.label_sigma,
-        attribute_weight=settings.attribute_weight,
-        ema_decay=settings.ema_decay,
-        seed=config.seed,
-    )
+    trainer = build_critic_trainer(replace(config, critic=replace(settings, epsilon_ramp=0.0)))
     adam = keras.optimizers.Adam(settings.learning_rate, beta_1=0.9, beta_2=0.99)
     trainer.compile(optimizer=adam, jit_compile=False)
     adam.build(trainer.heads.trainable_variables)

@@ -16,7 +16,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from train_throughput import CASES, Case, critic_trainer, describe_machine, gan, random_faces
+from machine import describe_machine
+from train_throughput import CASES, Case, critic_trainer, gan, random_faces
 
 WARM_UP = 2
 SHOWN = 16
@@ -28,7 +29,8 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=4)
     options = parser.parse_args()
     time, calls = profile(training_step(CASES[options.case]), options.steps)
-    print(describe_machine(), f"{options.case}: share of the time, and calls per step", sep="\n")
+    print(describe_machine(None, "tensorflow", "keras"))
+    print(f"{options.case}: share of the time, and calls per step")
     for kind, picoseconds in time.most_common(SHOWN):
         share = picoseconds / time.total()
         print(f"{kind:40s} {share:6.1%} {calls[kind] / options.steps:6.0f}")

@@ -20,12 +20,11 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass, replace
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from machine import cpu_name
+from machine import describe_machine
 
 WARM_UP = 3
 PUBLISHED = "published, GAN 200 px"
@@ -55,7 +54,11 @@ def main() -> None:
     if options.case:
         print(json.dumps(time_case(CASES[options.case], options)))
         return
-    print(describe_machine(), f"{options.steps} steps each, {options.precision}", sep="\n")
+    print(
+        describe_machine(None, "tensorflow", "keras"),
+        f"{options.steps} steps each, {options.precision}",
+        sep="\n",
+    )
     rows = {name: run_apart(name) for name in CASES}
     print_table(rows)
 
@@ -161,22 +164,10 @@ def random_faces(size: int) -> Any:
 def critic_trainer(config: Any, size: int) -> Any:
     import keras
 
-    from reage.training.critic import AgeCriticTrainer
-    from reage.training.networks import make_critic
+    from reage.training.critic import build_critic_trainer
 
-    settings = replace(config.critic, image_size=size)
-    config = replace(config, critic=settings)
-    trainer = AgeCriticTrainer(
-        make_critic(config),
-        make_critic(config),
-        epsilon=settings.epsilon,
-        epsilon_ramp_steps=1,
-        clean_share=settings.clean_share,
-        label_sigma=settings.label_sigma,
-        attribute_weight=settings.attribute_weight,
-        ema_decay=settings.ema_decay,
-        seed=0,
-    )
+    settings = replace(config.critic, image_size=size, epsilon_ramp=0.0)
+    trainer = build_critic_trainer(replace(config, critic=settings))
     trainer.compile(optimizer=keras.optimizers.Adam(1e-3), jit_compile=False)
     trainer.optimizer.build(trainer.heads.trainable_variables)
     return trainer
@@ -193,13 +184,6 @@ def gan(config: Any, size: int) -> Any:
     config = replace(config, critic=replace(config.critic, image_size=critic_size))
     targets = np.full((NUM_GROUPS, NUM_GROUPS), 1 / NUM_GROUPS, np.float32)
     return build_gan(config, stage, make_critic(config), targets)
-
-
-def describe_machine() -> str:
-    """The processor and the versions that decide how fast training is."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    versions = ", ".join(f"{name} {metadata.version(name)}" for name in ("tensorflow", "keras"))
-    return f"{cpu_name()}, {cores} cores, {versions}"
 
 
 if __name__ == "__main__":

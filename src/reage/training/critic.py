@@ -13,10 +13,29 @@ import keras
 from keras import ops
 
 from reage.training.augment import augment, distort
+from reage.training.config import TrainConfig
 from reage.training.distribution import ReplicatedModel, results
 from reage.training.ema import update_average
 from reage.training.gradients import apply_gradients, input_gradient, value_and_gradients
 from reage.training.losses import attribute_loss, cross_entropy, soft_ordinal_labels
+from reage.training.networks import make_critic
+
+
+def build_critic_trainer(config: TrainConfig) -> AgeCriticTrainer:
+    """The trainer of a run's age critic, not compiled yet."""
+    settings = config.critic
+    return AgeCriticTrainer(
+        make_critic(config),
+        make_critic(config),
+        epsilon=settings.epsilon,
+        epsilon_ramp_steps=round(settings.steps * settings.epsilon_ramp),
+        clean_share=settings.clean_share,
+        label_sigma=settings.label_sigma,
+        attribute_weight=settings.attribute_weight,
+        distorted=settings.distorted,
+        ema_decay=settings.ema_decay,
+        seed=config.seed,
+    )
 
 
 class AgeCriticTrainer(ReplicatedModel):

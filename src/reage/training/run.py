@@ -25,7 +25,7 @@ from reage.errors import TrainingError
 from reage.scratch import replacing
 from reage.training.callbacks import STOPPED_FILE, Checkpoint, EarlyStop, SampleGrid, StopAt
 from reage.training.config import StageConfig, TrainConfig, as_dict, from_dict
-from reage.training.critic import AgeCriticTrainer
+from reage.training.critic import build_critic_trainer
 from reage.training.critic_report import ascent_figure, critic_report, mean_predictions
 from reage.training.distribution import (
     check_batch_size,
@@ -77,18 +77,7 @@ def train_critic(run: Path, prepared: Path, config: TrainConfig) -> dict[str, An
     folder.mkdir(parents=True, exist_ok=True)
     keras.utils.set_random_seed(config.seed)
     keras.config.set_dtype_policy(config.precision)
-    trainer = AgeCriticTrainer(
-        make_critic(config),
-        make_critic(config),
-        epsilon=settings.epsilon,
-        epsilon_ramp_steps=round(settings.steps * settings.epsilon_ramp),
-        clean_share=settings.clean_share,
-        label_sigma=settings.label_sigma,
-        attribute_weight=settings.attribute_weight,
-        distorted=settings.distorted,
-        ema_decay=settings.ema_decay,
-        seed=config.seed,
-    )
+    trainer = build_critic_trainer(config)
     for network in (trainer.critic, trainer.average):
         start_from(settings.init or config.init, {"critic": network})
     schedule = keras.optimizers.schedules.CosineDecay(
