@@ -19,24 +19,24 @@ def float32_policy() -> None:
     keras.config.set_dtype_policy("float32")
 
 
-def take_steps(step: Callable[[Any], Any]) -> dict[str, float]:
+def take_step(step: Callable[[Any], Any]) -> dict[str, float]:
+    """One step, with R1; after several, a unit that rounding puts beyond a kink tells."""
     batch = {name: tf.constant(value) for name, value in tiny_batch(8).items()}
-    for _ in range(3):
-        logs = step(batch)
-    return {name: float(value) for name, value in logs.items()}
+    return {name: float(value) for name, value in step(batch).items()}
 
 
-def test_parts_take_the_steps_of_the_whole() -> None:
+def test_parts_take_the_step_of_the_whole() -> None:
     whole, parts = tiny_gan(), tiny_gan(accumulate=2)
     before = weights(whole)
-    expected = take_steps(whole.train_step)
-    assert take_steps(tf.function(parts.train_step, autograph=False)) == pytest.approx(
+    expected = take_step(whole.train_step)
+    assert expected["d_r1"] > 0
+    assert take_step(tf.function(parts.train_step, autograph=False)) == pytest.approx(
         expected, rel=1e-4
     )
     found = weights(parts)
     for name, value in weights(whole).items():
         np.testing.assert_allclose(found[name], value, atol=1e-5, err_msg=name)
-    moved = [np.abs(before[name] - value).max() > 1e-4 for name, value in found.items()]
+    moved = [np.abs(before[name] - value).max() > 2e-5 for name, value in found.items()]
     assert np.mean(moved) > 0.8
 
 

@@ -10,24 +10,20 @@ from keras import ops, tree
 from reage.ages import GROUP_CENTERS
 from reage.models.layers import downsample
 from reage.training import losses
+from reage.training.adversary import Adversary
 from reage.training.augment import augment
 from reage.training.distribution import ReplicatedModel, mean_over_replicas, results
 from reage.training.ema import update_average
 from reage.training.gradients import (
     apply_gradients,
-    input_gradient,
     mean_over_micro_batches,
     value_and_gradients,
-    when,
 )
 from reage.training.loss_weights import LossWeights
 from reage.training.projected import ProjectedDiscriminator
 from reage.training.recognition import cosine_distance
 
 CRITIC_TERMS = ("critic", "attributes", "cycle", "identity", "self", "delta", "chroma", "grain")
-REALISM_TERMS = ("adversarial",)
-DISCRIMINATOR_TERMS = ("real", "fake", "wrong_age", "age", "r1")
-PROJECTED_TERMS = ("real", "fake", "wrong_age", "r1")
 
 
 class FaceAgingGAN(ReplicatedModel):
@@ -83,23 +79,26 @@ class FaceAgingGAN(ReplicatedModel):
         self.discriminator, self.critic = discriminator, critic
         self.critic.trainable = False
         self.projected = projected if realism else None
+        self.adversary = (
+            Adversary(discriminator, projected, weights, label_sigma, r1_interval)
+            if realism
+            else None
+        )
         self.recogniser = recogniser
         self.critic_targets = ops.convert_to_tensor(critic_targets, "float32")
         self.group_centers = ops.convert_to_tensor([[years] for years in GROUP_CENTERS], "float32")
         self.loss_weights_ = weights
-        self.label_sigma, self.realism = label_sigma, realism
         self.cycle_share = cycle_share
-        self.r1_interval, self.ema_decay = r1_interval, ema_decay
-        self.augment_strength = augment_strength
+        self.ema_decay, self.augment_strength = ema_decay, augment_strength
         self.recognition_margin = recognition_margin
         self.accumulate = accumulate
         self.random = keras.random.SeedGenerator(seed)
         self.steps = keras.Variable(0, dtype="int64", trainable=False, name="steps")
-        names = [f"g_{term}" for term in (*CRITIC_TERMS, *(REALISM_TERMS if realism else ()))]
+        names = [f"g_{term}" for term in CRITIC_TERMS]
         names += ["g_recognition"] if recogniser else []
-        names += [f"d_{term}" for term in (DISCRIMINATOR_TERMS if realism else ())]
-        if self.projected:
-            names += ["g_projected", *(f"d_projected_{term}" for term in PROJECTED_TERMS)]
+        names += ["g_projected"] if self.projected else []
+        if self.adversary:
+            names += ["g_adversarial", *(f"d_{term}" for term in self.adversary.term_names)]
         self.trackers = {name: keras.metrics.Mean(name) for name in names}
         self.built = True
 
@@ -112,16 +111,18 @@ class FaceAgingGAN(ReplicatedModel):
         self.discriminator_optimizer = discriminator_optimizer
         generator_optimizer.build(self.generator.trainable_variables)
         discriminator_optimizer.build(self.discriminator.trainable_variables)
+        self.projected_optimizer = projected_optimizer
         if self.projected:
-            self.projected_optimizer = projected_optimizer
             projected_optimizer.build(self.projected.heads.trainable_variables)
 
     def _trained(self) -> list[tuple[Any, Any]]:
         """Each network that a step trains, with its optimizer; the generator first."""
-        parts = [(self.generator, self.generator_optimizer)]
-        parts += [(self.discriminator, self.discriminator_optimizer)] if self.realism else []
-        parts += [(self.projected.heads, self.projected_optimizer)] if self.projected else []
-        return parts
+        judges = self.adversary.networks if self.adversary else []
+        optimizers = (self.discriminator_optimizer, self.projected_optimizer)
+        return [
+            (self.generator, self.generator_optimizer),
+            *zip(judges, optimizers, strict=False),
+        ]
 
     @property
     def metrics(self) -> list[Any]:
@@ -173,17 +174,7 @@ class FaceAgingGAN(ReplicatedModel):
         return is_self / ops.maximum(share, 1e-6)
 
     def _gradients(self, batch: dict[str, Any]) -> tuple[list[list[Any]], dict[str, Any]]:
-        """Gradients by the generator's and the discriminator's weights, and the loss terms."""
-        fake, features, terms, of_generator = self._generator_gradients(batch)
-        if not self.realism:
-            return [of_generator], terms
-        more, of_judges = self._discriminator_gradients(batch, fake, features)
-        return [of_generator, *of_judges], terms | more
-
-    def _generator_gradients(
-        self, batch: dict[str, Any]
-    ) -> tuple[Any, list[Any], dict[str, Any], list[Any]]:
-        """The faces of the first pass, their projected features, loss terms, and gradients."""
+        """Gradients by the weights of each trained network, and the loss terms."""
 
         def loss() -> tuple[Any, Any]:
             first = self.generator([batch["image"], batch["target_code"]], training=True)
@@ -193,12 +184,21 @@ class FaceAgingGAN(ReplicatedModel):
             if self.projected:
                 terms["projected"] = self.projected.generator_loss(features, batch["target_code"])
             total = sum(getattr(self.loss_weights_, name) * terms[name] for name in terms)
-            return total, (first["image"], features, terms)
+            named = {f"g_{name}": value for name, value in terms.items()}
+            if not self.adversary:
+                return total, (named, [])
+            real = augment(batch["image"], self.random, strength=self.augment_strength)
+            verdict = self.adversary.judge(batch, real, seen, features, self.steps)
+            # Its derivative by the faces is what the discriminator wants of them.
+            total += self.loss_weights_.adversarial * ops.sum(verdict.pull * seen)
+            named["g_adversarial"] = verdict.adversarial
+            named |= {f"d_{name}": value for name, value in verdict.terms.items()}
+            return total, (named, verdict.gradients)
 
-        _, (fake, features, terms), gradients = value_and_gradients(
+        _, (terms, of_judges), of_generator = value_and_gradients(
             loss, self.generator.trainable_variables
         )
-        return fake, features, {f"g_{name}": value for name, value in terms.items()}, gradients
+        return [of_generator, *of_judges], terms
 
     def _generator_terms(
         self, batch: dict[str, Any], first: dict[str, Any], seen: Any
@@ -236,84 +236,7 @@ class FaceAgingGAN(ReplicatedModel):
             terms["recognition"] = ops.mean(
                 losses.excess_distance(distance, years, self.recognition_margin)
             )
-        return terms | self._realism_terms(seen, target) if self.realism else terms
-
-    def _realism_terms(self, seen: Any, target: Any) -> dict[str, Any]:
-        judged = self.discriminator(seen, training=True)
-        logits = losses.conditional_logits(judged, target)
-        return {"adversarial": ops.mean(losses.adversarial_loss(logits, real=True))}
-
-    def _discriminator_gradients(
-        self, batch: dict[str, Any], fake: Any, fake_features: list[Any]
-    ) -> tuple[dict[str, Any], list[list[Any]]]:
-        """The loss terms of both discriminators, and the gradients of each."""
-        real = augment(batch["image"], self.random, strength=self.augment_strength)
-        fake = augment(fake, self.random, strength=self.augment_strength)
-        real_features = self.projected.features(real) if self.projected else []
-
-        def loss() -> tuple[Any, Any]:
-            terms = self._discriminator_terms(batch, real, fake)
-            total = self._weighted(terms) + self.loss_weights_.age * terms["age"]
-            if self.projected:
-                projected = self._projected_terms(batch, real_features, fake_features)
-                total += self._weighted(projected)
-                terms |= {f"projected_{name}": value for name, value in projected.items()}
-            return total, terms
-
-        weights = [network.trainable_variables for network, _ in self._trained()[1:]]
-        _, terms, gradients = value_and_gradients(loss, tree.flatten(weights))
-        named = {f"d_{name}": value for name, value in terms.items()}
-        return named, tree.pack_sequence_as(weights, gradients)
-
-    def _weighted(self, terms: dict[str, Any]) -> Any:
-        """What both discriminators learn: real from fake and from another age, smoothly."""
-        wrong_age = self.loss_weights_.wrong_age * terms["wrong_age"]
-        return terms["real"] + terms["fake"] + wrong_age + terms["r1"]
-
-    def _projected_terms(
-        self, batch: dict[str, Any], real: list[Any], fake: list[Any]
-    ) -> dict[str, Any]:
-        """As `_discriminator_terms`, of the projected discriminator, from feature maps."""
-        assert self.projected is not None
-        judge, code = self.projected, batch["source_code"]
-        penalty = when(self._r1_due(), lambda: judge.gradient_penalty(real, code))
-        terms = judge.discriminator_losses(real, fake, batch)
-        return terms | {"r1": self._r1_scale(self.loss_weights_.projected_r1) * penalty}
-
-    def _discriminator_terms(self, batch: dict[str, Any], real: Any, fake: Any) -> dict[str, Any]:
-        """Scalar terms of the discriminator's loss, by name; only `r1` is weighted."""
-        both = self.discriminator(ops.concatenate([real, fake]), training=True)
-        count = ops.shape(real)[0]
-        on_real = {name: value[:count] for name, value in both.items()}
-        on_fake = {name: value[count:] for name, value in both.items()}
-
-        def conditional(outputs: dict[str, Any], code: Any, *, is_real: bool) -> Any:
-            logits = losses.conditional_logits(outputs, code)
-            return ops.mean(losses.adversarial_loss(logits, real=is_real))
-
-        labels = losses.soft_ordinal_labels(batch["source_group"], self.label_sigma)
-        return {
-            "real": conditional(on_real, batch["source_code"], is_real=True),
-            "fake": conditional(on_fake, batch["target_code"], is_real=False),
-            "wrong_age": conditional(on_real, batch["wrong_code"], is_real=False),
-            "age": ops.mean(losses.cross_entropy(labels, on_real["age_logits"])),
-            "r1": when(self._r1_due(), lambda: self._r1(real, batch["source_code"])),
-        }
-
-    def _r1(self, real: Any, code: Any) -> Any:
-        def logits(x: Any) -> Any:
-            outputs = self.discriminator(x, training=True)
-            return losses.conditional_logits(outputs, code)
-
-        gradient = ops.cast(input_gradient(logits, real), "float32")
-        penalty = ops.mean(ops.sum(ops.square(gradient), axis=(1, 2, 3)))
-        return self._r1_scale(self.loss_weights_.r1) * penalty
-
-    def _r1_due(self) -> Any:
-        return ops.equal(self.steps % self.r1_interval, 0)
-
-    def _r1_scale(self, gamma: float) -> float:
-        return 0.5 * gamma * self.r1_interval
+        return terms
 
     def _for_critic(self, images: Any) -> Any:
         while images.shape[1] > self.critic.input_shape[1]:

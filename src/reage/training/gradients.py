@@ -22,24 +22,40 @@ def value_and_gradients(loss: Callable[[], tuple[Any, Any]], variables: list[Any
         differentiated further. The gradients are divided by the number of replicas, because
         optimizers add them up over the replicas.
     """
+    value, auxiliary, gradients, _ = value_and_all_gradients(lambda _: loss(), variables, [])
+    return value, auxiliary, gradients
+
+
+def value_and_all_gradients(
+    loss: Callable[[list[Any]], tuple[Any, Any]], variables: list[Any], inputs: list[Any]
+) -> Any:
+    """As `value_and_gradients`, of `loss(inputs)`, and its gradients by the tensors `inputs` too.
+
+    Returns:
+        `(scalar, auxiliary, gradients, input_gradients)`. Those by the inputs are not divided: no
+        optimizer gets them.
+    """
     weights = [variable.value for variable in variables]
     if _on_torch():
         import torch
 
-        value, auxiliary = loss()
-        gradients = list(torch.autograd.grad(value, weights))
+        inputs = [x.detach().requires_grad_() for x in inputs]
+        value, auxiliary = loss(inputs)
+        gradients = list(torch.autograd.grad(value, [*weights, *inputs]))
     else:
         import tensorflow as tf
 
+        inputs = [tf.stop_gradient(x) for x in inputs]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(weights)
-            value, auxiliary = loss()
-        gradients = tape.gradient(value, weights)
+            tape.watch([*weights, *inputs])
+            value, auxiliary = loss(inputs)
+        gradients = tape.gradient(value, [*weights, *inputs])
     value, auxiliary = tree.map_structure(ops.stop_gradient, (value, auxiliary))
+    by_weights, by_inputs = gradients[: len(weights)], gradients[len(weights) :]
     count = replica_count()
     if count > 1:
-        gradients = [gradient / count for gradient in gradients]
-    return value, auxiliary, gradients
+        by_weights = [gradient / count for gradient in by_weights]
+    return value, auxiliary, by_weights, by_inputs
 
 
 def input_gradient(function: Callable[[Any], Any], inputs: Any) -> Any:

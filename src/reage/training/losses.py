@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from keras import ops
 
 from reage.ages import NUM_GROUPS
 from reage.models.discriminator import NUM_ETHNICITIES
+
+_MOST_CERTAIN: Final = 40.0
+"""Logits beyond it leave nothing of the gradient to scale up."""
 
 
 def soft_ordinal_labels(groups: Any, sigma: float) -> Any:
@@ -84,6 +87,21 @@ def adversarial_loss(logits: Any, *, real: bool) -> Any:
     Goodfellow et al. 2014, section 3.
     """
     return ops.softplus(-logits if real else logits)
+
+
+def fooling_gradient(gradient: Any, logits: Any) -> Any:
+    """The gradient of the loss "these are real", from that of the loss "these are fake".
+
+    Both go through the same logit of each image: their derivatives by a logit l are
+    -sigmoid(-l) and sigmoid(l), whose ratio is -exp(-l). One way back through a discriminator
+    therefore serves both, as long as no image has a part in another's logit.
+
+    Args:
+        gradient: Of the sum or mean of `adversarial_loss(logits, real=False)`, (N, S, S, 3).
+        logits: (N,).
+    """
+    ratio = -ops.exp(ops.minimum(-logits, _MOST_CERTAIN))
+    return ratio[:, None, None, None] * ops.cast(gradient, "float32")
 
 
 def mean_absolute_difference(a: Any, b: Any) -> Any:
