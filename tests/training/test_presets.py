@@ -18,9 +18,15 @@ from reage.training.config import (
 
 
 def test_the_presets() -> None:
-    assert {"cpu-128", "cpu-128-identity", "fine-tune", "gpu-256", "published", "tiny"} == set(
-        preset_names()
-    )
+    assert {
+        "cpu-128",
+        "cpu-128-identity",
+        "fine-tune",
+        "fine-tune-identity",
+        "gpu-256",
+        "published",
+        "tiny",
+    } == set(preset_names())
     for name in preset_names():
         config = load_config(preset_path(name))
         assert config != TrainConfig(), name

@@ -14,6 +14,8 @@ from reage.training.critic import ascend
 from reage.training.samples import grid_faces, to_float
 
 _ASCENT_GROUPS = (0, 3, 7, 9, 11)
+_PIXELS_TOGETHER = 128 * 64**2
+"""The published architecture takes hundreds of megabytes for each face of 200 pixels."""
 
 
 def mean_predictions(critic: Any, faces: Faces) -> Any:
@@ -71,9 +73,10 @@ def ascent_figure(critic: Any, faces: Faces, columns: int = 10) -> Any:
 
 
 def _critic_outputs(critic: Any, faces: Faces) -> dict[str, Any]:
+    together = max(1, _PIXELS_TOGETHER // faces.images[0, ..., 0].size)
     parts = [
-        critic(to_float(faces.images[i : i + 128]), training=False)
-        for i in range(0, len(faces.images), 128)
+        critic(to_float(faces.images[i : i + together]), training=False)
+        for i in range(0, len(faces.images), together)
     ]
     return {
         name: np.concatenate([ops.convert_to_numpy(part[name]) for part in parts])
