@@ -38,12 +38,11 @@ from reage.evaluation.run import Protocol, evaluate
 from reage.evaluation.systems import open_system
 from reage.faces.align import crop_face, estimate_similarity
 from reage.faces.finder import FaceFinder
-from reage.models.growth import grow
 from reage.training.config import TrainConfig, load_config, preset_path
 from reage.training.critic import build_critic_trainer
 from reage.training.run import stage_folder, start_run
 from reage.training.samples import to_float
-from reage.training.stage import build_gan
+from reage.training.stage import build_gan, initialise
 from reage.training.state import save_variables
 
 SYSTEMS = {"published": ("critic.batch_size=4", "stages.0.batch_size=4"), "cpu-128": ()}
@@ -108,7 +107,7 @@ def train(config: TrainConfig, prepared: Path, run: Path, budget: float) -> None
     for index, stage in enumerate(config.stages):
         faces = training_faces(prepared, stage.image_size)
         previous, gan = gan, build_gan(config, stage, critic, targets)
-        begin(gan, previous, critic)
+        initialise(gan, previous, critic, "")
         share = (1 - CRITIC_SHARE) * stage.steps / steps
         fit(gan, faces, stage.batch_size, config.sampling, f"stage {index}", budget * share)
         folder = stage_folder(run, index, stage)
@@ -142,17 +141,6 @@ def predict(critic: Any, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         for i in range(0, len(images), PREDICTED_AT_ONCE)
     ]
     return np.asarray(keras.ops.softmax(keras.ops.concatenate(parts), axis=-1))
-
-
-def begin(gan: Any, previous: Any, critic: Any) -> None:
-    """Starts a stage from the one before, as `reage train` does."""
-    if previous is None:
-        grow(critic, gan.discriminator)
-    else:
-        grow(previous.generator, gan.generator)
-        grow(previous.discriminator, gan.discriminator)
-    for mean, value in zip(gan.average.variables, gan.generator.variables, strict=True):
-        mean.assign(value)
 
 
 def fit(
