@@ -166,12 +166,13 @@ from reage.training.distribution import distribute_batches
 with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
     gan = tiny_gan(accumulate=2)
     batches = iter(lambda: tiny_batch(8), None)
-    gan.fit(distribute_batches(batches), steps_per_epoch=3, shuffle=False, verbose=0)
+    gan.fit(distribute_batches(batches), steps_per_epoch=1, shuffle=False, verbose=0)
     np.savez(sys.argv[1], **weights(gan))
 """
 
 
-def test_two_devices_take_the_steps_of_one(tmp_path: Path) -> None:
+def test_two_devices_take_the_step_of_one(tmp_path: Path) -> None:
+    # One step: after several, a unit that rounding puts beyond a kink tells.
     path = tmp_path / "weights.npz"
     environment = os.environ | {"PYTHONPATH": str(Path(__file__).parent)}
     child = subprocess.run(
@@ -180,8 +181,7 @@ def test_two_devices_take_the_steps_of_one(tmp_path: Path) -> None:
     assert child.returncode == 0
     alone = tiny_gan()
     batch = {name: tf.constant(value) for name, value in tiny_batch(8).items()}
-    for _ in range(3):
-        alone.train_step(batch)
+    alone.train_step(batch)
     with np.load(path) as found:
         for name, value in weights(alone).items():
             np.testing.assert_allclose(found[name], value, atol=1e-5, err_msg=name)
