@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -19,25 +18,31 @@ def float32_policy() -> None:
     keras.config.set_dtype_policy("float32")
 
 
-def take_step(step: Callable[[Any], Any]) -> dict[str, float]:
-    """One step, with R1; after several, a unit that rounding puts beyond a kink tells."""
-    batch = {name: tf.constant(value) for name, value in tiny_batch(8).items()}
-    return {name: float(value) for name, value in step(batch).items()}
-
-
-def test_parts_take_the_step_of_the_whole() -> None:
+def test_parts_take_the_steps_of_the_whole() -> None:
     whole, parts = tiny_gan(), tiny_gan(accumulate=2)
     before = weights(whole)
-    expected = take_step(whole.train_step)
-    assert expected["d_r1"] > 0
-    assert take_step(tf.function(parts.train_step, autograph=False)) == pytest.approx(
-        expected, rel=1e-4
-    )
-    found = weights(parts)
-    for name, value in weights(whole).items():
-        np.testing.assert_allclose(found[name], value, atol=1e-5, err_msg=name)
-    moved = [np.abs(before[name] - value).max() > 2e-5 for name, value in found.items()]
-    assert np.mean(moved) > 0.8
+    batch = {name: tf.constant(value) for name, value in tiny_batch(8).items()}
+    in_parts = tf.function(parts.train_step, autograph=False)
+    for _ in range(3):
+        # Each step from the same weights: rounding may have put a unit beyond a kink.
+        start_as(parts, whole)
+        expected, found = (step(batch) for step in (whole.train_step, in_parts))
+        assert numbers(found) == pytest.approx(numbers(expected), rel=1e-4)
+        moved = weights(parts)
+        for name, value in weights(whole).items():
+            np.testing.assert_allclose(moved[name], value, atol=1e-5, err_msg=name)
+    assert np.mean([np.abs(before[name] - moved[name]).max() > 1e-4 for name in moved]) > 0.8
+
+
+def start_as(gan: Any, other: Any) -> None:
+    state = other.state()
+    for owner, variables in gan.state().items():
+        for variable, value in zip(variables, state[owner], strict=True):
+            variable.assign(value)
+
+
+def numbers(logs: dict[str, Any]) -> dict[str, float]:
+    return {name: float(value) for name, value in logs.items()}
 
 
 def test_first_rows_of_the_parts_are_the_first_rows() -> None:
