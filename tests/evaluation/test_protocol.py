@@ -141,6 +141,17 @@ def test_deltas_of_a_small_model_are_enlarged_and_failures_seen() -> None:
     assert (aged[0] == np.rint(100 + 0.2 * 127.5)).all()
 
 
+def test_black_and_white_faces_stay_so_as_in_a_photo() -> None:
+    def tint(images: np.ndarray, ages: np.ndarray) -> np.ndarray:  # noqa: ARG001
+        return np.broadcast_to(np.float32([0.3, 0.0, 0.0]), images.shape)
+
+    images = np.full((2, SIDE, SIDE, 3), 100, np.uint8)
+    images[1, ..., 2] = 150
+    aged, _ = DeltaModel("tint", SIDE, tint)(images, np.array([50.0, 50.0]))
+    assert (aged[0] == np.rint(100 + 0.1 * 127.5)).all()
+    assert (aged[1] == np.rint([100 + 0.3 * 127.5, 100, 150])).all()
+
+
 def test_verdicts_are_kept_for_another_time(tmp_path: Path) -> None:
     some = faces([2.0, 30.0, 45.0])
     first = judge_reference(GreyJudges(), some, 3, cache=tmp_path, progress=silent)

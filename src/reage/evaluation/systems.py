@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from reage.ages import AGE_GROUPS, group_index
 from reage.data.pipeline import Faces
 from reage.errors import EvaluationError
+from reage.inference.grey import are_grey, keep_grey
 from reage.inference.session import DECODER_FILE, AgingModel
 
 Images = NDArray[np.uint8]
@@ -55,7 +56,10 @@ class IdentityCopy:
 
 
 class DeltaModel:
-    """A generator that says what to add to an image at its own size, as `FaceAger` uses it."""
+    """A generator that says what to add to an image at its own size, as `FaceAger` uses it.
+
+    Black-and-white faces therefore stay black and white.
+    """
 
     second_pass = True
 
@@ -78,7 +82,8 @@ class DeltaModel:
         """See `AgingSystem`."""
         side = images.shape[1]
         small = np.stack([_resize(image, self.image_size) for image in images])
-        deltas = np.asarray(self._delta(small.astype(np.float32) / 127.5 - 1, target_ages))
+        crops = small.astype(np.float32) / np.float32(127.5) - np.float32(1.0)
+        deltas = keep_grey(np.asarray(self._delta(crops, target_ages)), are_grey(crops))
         large = np.stack([_resize(delta, side) for delta in deltas]) * (127.5 * self._strength)
         fine = np.asarray(np.isfinite(large).all(axis=(1, 2, 3)))
         levels = np.rint(images + np.nan_to_num(large))
