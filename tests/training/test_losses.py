@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from reage.ages import NUM_GROUPS
+from reage.ages import GROUP_CENTERS, NUM_GROUPS, soft_code
 from reage.training import losses
 from reage.training.augment import _hide, _turn, augment, distort
 from reage.training.ema import update_average
@@ -103,6 +103,15 @@ def test_differences() -> None:
 def test_excess_distance(distance: float, years: float, margin: float, expected: float) -> None:
     found = losses.excess_distance(np.float32([distance]), np.float32([years]), margin)
     assert number(found) == pytest.approx(expected, abs=1e-6)
+
+
+def test_distance_emphasis_grows_with_the_groups_between() -> None:
+    source = soft_code(np.array([2.5, 2.5, 28.0]))
+    target = soft_code(np.array([2.5, GROUP_CENTERS[-1], 13.0]))
+    found = np.asarray(losses.distance_emphasis(source, target, 4.0))
+    # From one end to the other; three groups of thirteen.
+    np.testing.assert_allclose(found, [1.0, 5.0, 1.0 + 4.0 * 3 / 13], rtol=1e-5)
+    np.testing.assert_array_equal(losses.distance_emphasis(source, target, 0.0), [1, 1, 1])
 
 
 def images(count: int = 2, size: int = 32) -> np.ndarray:

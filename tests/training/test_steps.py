@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from tiny_gan import tiny_batch, tiny_gan
 
 from reage.ages import NUM_GROUPS, soft_code
 from reage.models.discriminator import build_critic, build_discriminator
@@ -157,10 +159,34 @@ def test_second_pass_takes_its_share_of_the_batch() -> None:
         variable.assign_add(np.random.default_rng(1).normal(0, 0.05, variable.shape))
     first = model.generator([data["image"], data["target_code"]])
     second = model.generator([first["image"][:2], data["source_code"][:2]])
-    terms = model._generator_terms(data | {"self_weight": data["is_self"]}, first, first["image"])
+    marked = data | {"self_weight": data["is_self"]}
+    terms = model._generator_terms(marked, first, first["image"], np.ones(COUNT, np.float32))
     difference = np.abs(second["image"] - data["image"][:2]).mean()
     assert float(terms["cycle"]) == pytest.approx(difference, rel=1e-4)
     assert difference > 0
+
+
+@pytest.mark.parametrize(("term", "power"), [("adversarial", 1), ("critic", 1), ("cycle", -1)])
+def test_a_far_target_counts_more_and_its_way_back_less(term: str, power: int) -> None:
+    only = LossWeights(**{field.name: 0.0 for field in dataclasses.fields(LossWeights)})
+    data = {name: value[:1] for name, value in tiny_batch(2).items()}
+    data |= {"source_code": soft_code([28.0]), "target_code": soft_code([85.5])}
+    data |= {"self_weight": data["is_self"]}
+    data = {name: tf.constant(value) for name, value in data.items()}
+
+    def gradient(strength: float) -> np.ndarray:
+        model = tiny_gan(
+            weights=dataclasses.replace(only, **{term: 1.0}),
+            distance_emphasis=strength,
+            cycle_share=1.0,
+        )
+        return np.concatenate([np.ravel(part) for part in model._gradients(data)[0][0]])
+
+    # Six groups of thirteen lie between.
+    expected = (1 + 4 * 6 / 13) ** power * gradient(0.0)
+    largest = np.abs(expected).max()
+    assert largest > 0
+    np.testing.assert_allclose(gradient(4.0), expected, rtol=1e-3, atol=1e-4 * largest)
 
 
 def test_average_lies_between_old_and_new() -> None:

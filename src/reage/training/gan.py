@@ -47,6 +47,8 @@ class FaceAgingGAN(ReplicatedModel):
         augment_strength: Strength of the differentiable augmentation.
         recognition_margin: Cosine distance that 30 years or less may cost; see
             `losses.excess_distance`.
+        distance_emphasis: How much more the adversarial and the critic's term count, and how much
+            less the cycle, the further the target age is; see `losses.distance_emphasis`.
         accumulate: Number of equal parts of a batch whose gradients are taken one after the other
             and averaged, so that a large batch needs the memory of a part. The step is that of the
             whole batch, except that each part draws its own augmentation.
@@ -71,6 +73,7 @@ class FaceAgingGAN(ReplicatedModel):
         ema_decay: float = 0.999,
         augment_strength: float = 1.0,
         recognition_margin: float = 0.0,
+        distance_emphasis: float = 0.0,
         accumulate: int = 1,
         seed: int = 0,
     ) -> None:
@@ -91,6 +94,7 @@ class FaceAgingGAN(ReplicatedModel):
         self.cycle_share = cycle_share
         self.ema_decay, self.augment_strength = ema_decay, augment_strength
         self.recognition_margin = recognition_margin
+        self.distance_emphasis = distance_emphasis
         self.accumulate = accumulate
         self.random = keras.random.SeedGenerator(seed)
         self.steps = keras.Variable(0, dtype="int64", trainable=False, name="steps")
@@ -179,7 +183,10 @@ class FaceAgingGAN(ReplicatedModel):
         def loss() -> tuple[Any, Any]:
             first = self.generator([batch["image"], batch["target_code"]], training=True)
             seen = augment(first["image"], self.random, strength=self.augment_strength)
-            terms = self._generator_terms(batch, first, seen)
+            emphasis = losses.distance_emphasis(
+                batch["source_code"], batch["target_code"], self.distance_emphasis
+            )
+            terms = self._generator_terms(batch, first, seen, emphasis)
             features = self.projected.features(seen) if self.projected else []
             if self.projected:
                 terms["projected"] = self.projected.generator_loss(features, batch["target_code"])
@@ -190,7 +197,8 @@ class FaceAgingGAN(ReplicatedModel):
             real = augment(batch["image"], self.random, strength=self.augment_strength)
             verdict = self.adversary.judge(batch, real, seen, features, self.steps)
             # Its derivative by the faces is what the discriminator wants of them.
-            total += self.loss_weights_.adversarial * ops.sum(verdict.pull * seen)
+            pull = emphasis[:, None, None, None] * verdict.pull
+            total += self.loss_weights_.adversarial * ops.sum(pull * seen)
             named["g_adversarial"] = verdict.adversarial
             named |= {f"d_{name}": value for name, value in verdict.terms.items()}
             return total, (named, verdict.gradients)
@@ -201,7 +209,7 @@ class FaceAgingGAN(ReplicatedModel):
         return [of_generator, *of_judges], terms
 
     def _generator_terms(
-        self, batch: dict[str, Any], first: dict[str, Any], seen: Any
+        self, batch: dict[str, Any], first: dict[str, Any], seen: Any, emphasis: Any
     ) -> dict[str, Any]:
         """Unweighted scalar terms of the generator's loss, by name.
 
@@ -209,6 +217,7 @@ class FaceAgingGAN(ReplicatedModel):
             batch: The batch of the step.
             first: Outputs of the first pass.
             seen: Its images, augmented.
+            emphasis: (N,) what becoming the target age counts against staying as it was.
         """
         image, target = batch["image"], batch["target_code"]
         back = slice(0, round(image.shape[0] * self.cycle_share))
@@ -217,12 +226,14 @@ class FaceAgingGAN(ReplicatedModel):
         judged_source = self.critic(self._for_critic(image), training=False)
         delta = first["delta"]
         change = losses.mean_absolute_difference(delta, ops.zeros_like(delta))
+        off_target = losses.divergence(
+            ops.matmul(target, self.critic_targets), judged["age_logits"]
+        )
+        lost = losses.mean_absolute_difference(second["image"], image[back])
         terms = {
-            "critic": ops.mean(
-                losses.divergence(ops.matmul(target, self.critic_targets), judged["age_logits"])
-            ),
+            "critic": ops.mean(emphasis * off_target),
             "attributes": ops.mean(losses.attribute_divergence(judged_source, judged)),
-            "cycle": ops.mean(losses.mean_absolute_difference(second["image"], image[back])),
+            "cycle": ops.mean(lost / emphasis[back]),
             "identity": ops.mean(losses.code_difference(second["code"], first["code"][back])),
             "self": ops.mean(change * batch["self_weight"]),
             "delta": ops.mean(losses.delta_energy(delta)),

@@ -124,6 +124,22 @@ def excess_distance(distance: Any, years: Any, margin: float) -> Any:
     return ops.relu(distance - margin * ops.maximum(years / 30.0, 1.0))
 
 
+def distance_emphasis(source_code: Any, target_code: Any, strength: float) -> Any:
+    """1 (N,) where the target is the source age, `1 + strength` where it is at the other end.
+
+    In proportion to the distance in groups, which are narrow where faces change fast. A child made
+    of an adult has more to become than a neighbour in age, and fewer pixels to stay as they are.
+
+    Args:
+        source_code: Soft age codes, (N, 14).
+        target_code: Soft age codes, (N, 14).
+        strength: 0 gives every face the same weight.
+    """
+    positions = ops.arange(NUM_GROUPS, dtype="float32")[:, None]
+    distance = ops.abs(ops.matmul(target_code - source_code, positions))[:, 0]
+    return 1.0 + strength * distance / (NUM_GROUPS - 1)
+
+
 def delta_energy(delta: Any) -> Any:
     """Mean square (N,) of a delta (N, S, S, 3)."""
     return ops.mean(ops.square(delta), axis=(1, 2, 3))

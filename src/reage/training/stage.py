@@ -44,6 +44,7 @@ def build_gan(config: TrainConfig, stage: StageConfig, critic: Any, targets: Any
         ema_decay=stage.ema_decay,
         augment_strength=stage.augment_strength,
         recognition_margin=stage.recognition_margin,
+        distance_emphasis=stage.distance_emphasis,
         accumulate=stage.accumulate,
         seed=config.seed,
     )
