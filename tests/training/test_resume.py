@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -111,6 +115,58 @@ def test_generator_stopped_at_step_10(
     train_generator(folder, prepared, tiny_config)
     assert weights(folder / STATE)["steps/0000/steps"] == 20
     assert_same(whole / STATE, folder / STATE)
+
+
+@pytest.mark.parametrize(
+    ("number", "left_with"),
+    [
+        (signal.SIGTERM, pytest.raises(SystemExit, match="143")),
+        (signal.SIGINT, pytest.raises(KeyboardInterrupt)),
+    ],
+)
+def test_a_signal_ends_a_run_with_its_step_saved(
+    number: signal.Signals,
+    left_with: Any,
+    whole: Path,
+    prepared: Path,
+    tiny_config: TrainConfig,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    config = dataclasses.replace(tiny_config, checkpoint_minutes=99.0)
+    folder, before = tmp_path / "run", signal.getsignal(number)
+
+    class Signalling(StopAt):
+        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+            super().on_train_batch_end(batch, logs)
+            if int(self.model.steps.numpy()) == 10:
+                os.kill(os.getpid(), number)
+
+    with monkeypatch.context() as patch, left_with:
+        patch.setattr(run_module, "StopAt", Signalling)
+        train_critic(folder, prepared, config)
+    state = folder / "critic" / "state.npz"
+    assert weights(state)["steps/0000/steps"] == 10
+    assert "stopped at step 10, which is saved; --resume goes on" in capsys.readouterr().err
+    assert signal.getsignal(number) is before
+    train_critic(folder, prepared, config)
+    assert_same(whole / "critic" / "state.npz", state)
+
+
+def test_a_run_that_diverges_ends_and_keeps_its_last_good_state(
+    prepared: Path, tiny_config: TrainConfig, tmp_path: Path
+) -> None:
+    config = dataclasses.replace(tiny_config, checkpoint_minutes=99.0)
+    critic = dataclasses.replace(config.critic, steps=8)
+    train_critic(tmp_path, prepared, dataclasses.replace(config, critic=critic))
+    state = tmp_path / "critic" / "state.npz"
+    good = weights(state)
+    wild = dataclasses.replace(critic, steps=20, learning_rate=1e38)
+    with pytest.raises(TrainingError, match=r"finite.*--init, at a lower learning rate"):
+        train_critic(tmp_path, prepared, dataclasses.replace(config, critic=wild))
+    for name, values in weights(state).items():
+        np.testing.assert_array_equal(values, good[name], err_msg=name)
 
 
 def test_what_a_run_leaves(whole: Path, prepared: Path, tiny_config: TrainConfig) -> None:

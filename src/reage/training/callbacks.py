@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from reage.ages import soft_code
+from reage.errors import TrainingError
 from reage.training.distribution import is_chief
 from reage.training.log import read_log
-from reage.training.state import Owners, save_variables
+from reage.training.state import DIVERGED_REMEDY, Owners, save_variables
 
 SAMPLE_AGES = (2.5, 8.0, 18.0, 28.0, 45.5, 65.5, 75.5, 85.5)
 WATCHED: Final = {"g_cycle": "pixels", "g_identity": "identity", "g_critic": "age"}
@@ -71,6 +72,33 @@ class StopAt(keras.callbacks.Callback):  # type: ignore[misc]
         """Stops when the step is reached."""
         if int(self.model.steps.numpy()) >= self.stop_at:
             self.model.stop_training = True
+
+
+class RefuseDivergence(keras.callbacks.Callback):  # type: ignore[misc]
+    """Ends a run whose losses are no longer numbers, before it costs hours.
+
+    Args:
+        folder: Of the stage or the critic, for the message.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self.folder = folder
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002
+        """Looks at the means of the epoch.
+
+        Raises:
+            TrainingError: If one is not finite.
+        """
+        lost = [name for name, value in (logs or {}).items() if not np.isfinite(float(value))]
+        if lost:
+            step = int(self.model.steps.numpy())
+            raise TrainingError(
+                self.folder,
+                f"diverged before step {step:,}: {lost[0]} is not finite",
+                DIVERGED_REMEDY,
+            )
 
 
 class EarlyStop(keras.callbacks.Callback):  # type: ignore[misc]

@@ -172,7 +172,7 @@ def wait_for_all() -> None:
         strategy.run(tf.function(lambda: mean_over_replicas(tf.zeros(())), autograph=False))
 
 
-def check_batch_size(batch_size: int, accumulate: int) -> None:
+def check_batch_size(batch_size: int, accumulate: int = 1) -> None:
     """Checks that a batch can be shared out evenly.
 
     Raises:

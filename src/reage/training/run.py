@@ -23,7 +23,14 @@ import numpy as np
 from reage.data.pipeline import Faces, load_faces
 from reage.errors import TrainingError
 from reage.scratch import replacing
-from reage.training.callbacks import STOPPED_FILE, Checkpoint, EarlyStop, SampleGrid, StopAt
+from reage.training.callbacks import (
+    STOPPED_FILE,
+    Checkpoint,
+    EarlyStop,
+    RefuseDivergence,
+    SampleGrid,
+    StopAt,
+)
 from reage.training.config import StageConfig, TrainConfig, as_dict, from_dict
 from reage.training.critic import build_critic_trainer
 from reage.training.critic_report import ascent_figure, critic_report, mean_predictions
@@ -36,6 +43,7 @@ from reage.training.distribution import (
 )
 from reage.training.gan import FaceAgingGAN
 from reage.training.initial import start_from
+from reage.training.interruption import StopOnSignal
 from reage.training.networks import make_critic
 from reage.training.samples import grid_faces
 from reage.training.stage import build_gan, initialise
@@ -72,8 +80,12 @@ def train_critic(run: Path, prepared: Path, config: TrainConfig) -> dict[str, An
 
     Returns:
         The report: see `critic_report`.
+
+    Raises:
+        TrainingError: If it diverges.
     """
     settings, folder = config.critic, run / "critic"
+    check_batch_size(settings.batch_size)
     folder.mkdir(parents=True, exist_ok=True)
     keras.utils.set_random_seed(config.seed)
     keras.config.set_dtype_policy(config.precision)
@@ -107,7 +119,7 @@ def train_generator(run: Path, prepared: Path, config: TrainConfig) -> None:
     """Trains the generator through all stages, or goes on with it.
 
     Raises:
-        TrainingError: If the run has no trained critic.
+        TrainingError: If the run has no trained critic, or diverges.
     """
     keras.utils.set_random_seed(config.seed)
     keras.config.set_dtype_policy(config.precision)
@@ -116,6 +128,7 @@ def train_generator(run: Path, prepared: Path, config: TrainConfig) -> None:
     targets = mean_predictions(critic, critic_faces)
     previous: FaceAgingGAN | None = None
     for index, stage in enumerate(config.stages):
+        check_batch_size(stage.batch_size, stage.accumulate)
         folder = stage_folder(run, index, stage)
         (folder / "samples").mkdir(parents=True, exist_ok=True)
         gan = build_gan(config, stage, critic, targets)
@@ -209,7 +222,6 @@ def _fit(
         faces, done, batch_size=settings.batch_size, seed=config.seed, sampling=sampling
     )
     log_every = min(config.log_every, settings.steps)
-    check_batch_size(settings.batch_size, getattr(model, "accumulate", 1))
     files = [
         keras.callbacks.CSVLogger(str(folder / "log.csv"), append=done > 0),
         Checkpoint(path, state, config.checkpoint_minutes),
@@ -218,20 +230,23 @@ def _fit(
     if find_spec("tensorflow"):
         board = keras.callbacks.TensorBoard(str(folder / "tensorboard"), write_graph=False)
         files.append(board)
-    model.fit(
-        batches,
-        initial_epoch=done // log_every,
-        epochs=-(-settings.steps // log_every),
-        steps_per_epoch=log_every,
-        verbose="auto" if sys.stderr.isatty() else 2,
-        shuffle=False,
-        callbacks=[
-            *callbacks,
-            StopAt(settings.steps),
-            keras.callbacks.TerminateOnNaN(),
-            *(files if is_chief() else ()),
-        ],
-    )
+    with StopOnSignal() as stop:
+        model.fit(
+            batches,
+            initial_epoch=done // log_every,
+            epochs=-(-settings.steps // log_every),
+            steps_per_epoch=log_every,
+            verbose="auto" if sys.stderr.isatty() else 2,
+            shuffle=False,
+            callbacks=[
+                *callbacks,
+                StopAt(settings.steps),
+                stop,
+                RefuseDivergence(folder),
+                *(files if is_chief() else ()),
+            ],
+        )
+    stop.leave_if_received(int(model.steps.numpy()))
 
 
 def _load_average(path: Path, model: Any) -> None:

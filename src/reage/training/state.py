@@ -7,23 +7,31 @@ import re
 import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from reage.errors import TrainingError
 from reage.scratch import replacing
 
+DIVERGED_REMEDY: Final = "start another run from it with --init, at a lower learning rate"
 Owners = Mapping[str, Sequence[Any]]
 
 
 def save_variables(path: Path, owners: Owners) -> None:
-    """Writes the variables of each owner (model, optimizer, ...) to one `.npz`, atomically."""
+    """Writes the variables of each owner (model, optimizer, ...) to one `.npz`, atomically.
+
+    Raises:
+        TrainingError: If a value is not finite; what the file held stays.
+    """
     arrays = {
         key: np.asarray(variable.numpy())
         for owner, variables in owners.items()
         for key, variable in _named(owner, variables)
     }
+    for key, values in arrays.items():
+        if values.dtype.kind == "f" and not np.isfinite(values).all():
+            raise TrainingError(path, f"{_key(key)} is not finite any more", DIVERGED_REMEDY)
     with replacing(path) as temporary, temporary.open("wb") as file:
         np.savez(file, **arrays)  # type: ignore[arg-type]
         file.flush()
