@@ -121,8 +121,8 @@ def _convert(image: Image.Image, icc: bytes | None) -> tuple[Image.Image, bytes 
         return _as_rgb(image), None
     else:
         source = ImageCms.ImageCmsProfile(io.BytesIO(icc))
-    native = _MODE_OF_SPACE[source.profile.xcolor_space.strip()]
-    if not _fits(image.mode, native):
+    native = _MODE_OF_SPACE.get(source.profile.xcolor_space.strip())
+    if native is None or not _fits(image.mode, native):
         return _as_rgb(image), None
     transform = _srgb_transform(source, native)
     if native in ("RGB", "L") and _is_identity(transform, native):

@@ -20,6 +20,7 @@ from reage.images.color import to_srgb
 from reage.images.container import CUT_SHORT, fault_of, is_heic, is_lossless_webp
 from reage.images.metadata import read_metadata
 from reage.images.photo import Photo, PhotoMetadata, PhotoSource
+from reage.images.primaries import read_color_code, to_srgb_levels
 from reage.images.quiet import quiet_pillow
 
 DEFAULT_MAX_PIXELS: Final = 100_000_000
@@ -135,7 +136,7 @@ def _from_stream(stream: IO[bytes], name: str, max_pixels: int) -> Photo:
         _check_not_raw(image, name, header)
         animated = _is_animated(image)
         image.load()
-        photo = _to_photo(image, name)
+        photo = _in_srgb(_to_photo(image, name), stream, header)
         lossless = is_lossless_webp(stream)
     return replace(photo, metadata=replace(photo.metadata, animated=animated, lossless=lossless))
 
@@ -149,6 +150,17 @@ def _to_photo(image: Image.Image, name: str) -> Photo:
     found = _WRITE_AS.get(image.format or "PNG", image.format or "PNG")
     metadata = read_metadata(image, icc, orientation=orientation)
     return Photo(pixels, alpha, found if found in _WRITABLE else "PNG", name, metadata)
+
+
+def _in_srgb(photo: Photo, stream: IO[bytes], header: bytes) -> Photo:
+    """Converts what a HEIC or AVIF file gives in other primaries, or in high dynamic range."""
+    # Where there is a profile as well, it says the same, and was converted already.
+    if header[4:8] != b"ftyp" or photo.metadata.icc is not None:
+        return photo
+    code = read_color_code(stream)
+    if code is None or code.is_srgb:
+        return photo
+    return replace(photo, pixels=to_srgb_levels(photo.pixels, code))
 
 
 def _orientation(image: Image.Image) -> int:
