@@ -21,6 +21,14 @@ def grey_values() -> np.ndarray:
     return np.linspace(0, 255, 240).round().astype(np.uint8).reshape(12, 20)
 
 
+@pytest.mark.parametrize("space", [b"YCbr", b"XYZ ", b"HSV ", b"3CLR"])
+def test_a_profile_of_a_space_that_no_picture_has_is_ignored(space: bytes) -> None:
+    profile = srgb_profile()
+    odd = profile[:16] + space + profile[20:]
+    data = encode(corners(), "PNG", icc_profile=odd)
+    np.testing.assert_array_equal(read_photo(data).pixels, np.asarray(corners()))
+
+
 @pytest.mark.parametrize(
     ("data", "mode"),
     [

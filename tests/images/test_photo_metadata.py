@@ -147,6 +147,23 @@ def test_exif_and_xmp_are_kept_with_the_picture_upright(format: str) -> None:
     assert b"Thumbnails" not in back.metadata.xmp
 
 
+def test_what_a_motion_photo_says_of_its_film_is_dropped() -> None:
+    packet = (
+        b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description dc:title="Hopper"'
+        b' GCamera:MicroVideo="1" GCamera:MicroVideoOffset="200000"'
+        b" Camera:MotionPhoto='1' hdrgm:Version=\"1.0\">"
+        b"<GCamera:MotionPhotoVersion>1</GCamera:MotionPhotoVersion>"
+        b"<hdrgm:GainMapMax/><Container:Directory><rdf:Seq><rdf:li><Container:Item"
+        b' Item:Mime="video/mp4"/></rdf:li></rdf:Seq></Container:Directory>'
+        b"<dc:rights>Navy</dc:rights></rdf:Description></x:xmpmeta>"
+    )
+    kept = read_photo(encode(corners(), "JPEG", xmp=packet)).metadata.xmp
+    assert kept == (
+        b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description dc:title="Hopper">'
+        b"<dc:rights>Navy</dc:rights></rdf:Description></x:xmpmeta>"
+    )
+
+
 def test_a_tiff_keeps_what_describes_the_photo() -> None:
     tags = Image.Exif()
     tags[0x0112], tags[0x010F], tags[0x013B] = 8, "Acme", "Grace"

@@ -47,6 +47,16 @@ def test_the_mark_survives_every_format(format_name: str) -> None:
     assert read_mark(read_photo(picture(format_name))) is None
 
 
+def test_a_packet_that_no_jpeg_can_hold_gives_way_to_the_mark() -> None:
+    packet = CAMERA.replace(b"Hopper", b"Hopper" * 20_000)
+    photo = read_photo(picture("WEBP", xmp=packet))
+    marked_photo = mark_photo(photo, "reage 9.9", [70])
+    for format_name, kept in (("JPEG", False), ("PNG", True)):
+        back = read_photo(encode_photo(marked_photo, photo.pixels, format=format_name))
+        assert read_mark(back) == Mark(SOURCE_TYPE, "reage 9.9", (70.0,))
+        assert (b"Hopper" in (back.metadata.xmp or b"")) is kept
+
+
 def packet_of(data: bytes) -> ET.Element:
     packet = read_photo(data).metadata.xmp
     assert packet is not None

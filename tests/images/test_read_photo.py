@@ -118,7 +118,7 @@ def test_the_first_of_several_pictures_is_read(format: str) -> None:
 
     photo = read_photo(encode(corners(), format, save_all=True, append_images=[other]))
 
-    assert photo.metadata.animated
+    assert photo.metadata.has_more
     assert np.allclose(photo.pixels[24, 36], (220, 220, 220), atol=8)
 
 
@@ -127,8 +127,38 @@ def test_of_a_multi_picture_jpeg_the_first_is_read_as_a_jpeg() -> None:
 
     photo = read_photo(data)
 
-    assert (photo.format, photo.metadata.animated) == ("JPEG", True)
+    assert (photo.format, photo.metadata.has_more) == ("JPEG", True)
     assert photo.pixels[8, 12, 0] > 150
+
+
+@pytest.mark.parametrize(
+    ("tail", "has_more"),
+    [
+        (b"\0\0\0\x18ftypmp42" + bytes(40), True),  # a motion photo's film
+        (bytes((1 << 20) - 3) + b"\0\0\0\x18ftypmp42", True),
+        (encode(Image.new("L", (8, 8)), "JPEG"), True),  # a gain map
+        (b"SEFH" + bytes(8) + b"Image_UTC_Data1700000000000SEFT", False),  # a camera's note
+        (bytes(512), False),
+    ],
+)
+def test_a_film_after_a_jpeg_is_noticed(tail: bytes, has_more: bool) -> None:
+    photo = read_photo(encode(corners(), "JPEG") + tail)
+    assert photo.metadata.has_more is has_more
+
+
+def test_a_film_in_a_heic_file_is_noticed() -> None:
+    data = encode_heic(corners())
+    assert not read_photo(data).metadata.has_more
+    assert read_photo(data + b"\0\0\0\x10mpvd" + bytes(8)).metadata.has_more
+
+
+def test_what_lies_below_transparency_is_not_visible() -> None:
+    pixels = np.full((2, 2, 4), 100, np.uint8)
+    pixels[..., 3] = [[255, 0], [51, 255]]
+    photo = read_photo(pixels)
+    assert photo.visible[..., 0].tolist() == [[100, 255], [224, 100]]
+    opaque = read_photo(pixels[..., :3])
+    assert opaque.visible is opaque.pixels
 
 
 def test_content_and_not_the_ending_decides(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from reage.errors import ImageWriteError, UsageError
+from reage.errors import ImageWriteError, NoFaceError, UsageError
 from reage.inference.ager import FaceAger
 
 
@@ -66,6 +66,28 @@ def test_strip_file_and_animation(ager: FaceAger, astronaut_path: Path, tmp_path
         assert animation.n_frames == 4  # 10, 50, 90 and back over 50
         assert animation.info["loop"] == 0
     assert {path.name for path in tmp_path.iterdir()} == {"strip.png", "sweep.GIF"}
+
+
+def test_strips_do_not_show_what_is_transparent(ager: FaceAger, astronaut_path: Path) -> None:
+    with Image.open(astronaut_path) as opened:
+        layered = opened.convert("RGBA")
+    width, height = layered.size
+    alpha = Image.new("L", layered.size, 255)
+    alpha.paste(0, (0, 3 * height // 4, width, height))
+    layered.putalpha(alpha)
+    strip = ager.sweep(layered, [60]).strip(whole=True)
+    hidden = np.asarray(strip.convert("RGB"))[8 + 300 : 8 + 380]
+    pictures = hidden[:, np.r_[16:380, 408:770]]
+    assert pictures.min() == 255
+    assert np.asarray(strip.convert("L"))[8:280, 16:380].min() < 128
+
+
+def test_a_face_below_transparency_is_not_found(ager: FaceAger, astronaut_path: Path) -> None:
+    with Image.open(astronaut_path) as opened:
+        layered = opened.convert("RGBA")
+    layered.putalpha(0)
+    with pytest.raises(NoFaceError):
+        ager.sweep(layered, [60])
 
 
 @pytest.mark.parametrize("name", ["sweep.gif", "sweep.png"])

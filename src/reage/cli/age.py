@@ -115,9 +115,11 @@ def _age_one(
     if signer is not None:
         signer.check(target)
     result = age(source)
-    if plan.in_place and result.photo.metadata.animated:
+    if plan.in_place and result.photo.metadata.has_more:
         raise ImageWriteError(
-            source, "holds more pictures, which would be lost", "write to another file with -o"
+            source,
+            "holds more pictures or a film, which would be lost",
+            "write to another file with -o",
         )
     plan.make_folder()
     result.save(target, signer=signer)

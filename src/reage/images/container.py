@@ -19,6 +19,8 @@ _AVIF_BRANDS: Final = frozenset((b"avif", b"avis"))
 _JPEG_MARKER: Final = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")
 _JPEG_END: Final = b"\xd9"
 _JPEG_WITHOUT_LENGTH: Final = (b"\x01", b"\xd8")
+_FILM_OR_PICTURE: Final = re.compile(rb"\0\0..ftyp|\xff\xd8\xff", re.DOTALL)
+_SHORTEST: Final = 7
 _PIECE: Final = 1 << 20
 
 
@@ -59,7 +61,7 @@ def fault_of(stream: IO[bytes]) -> str | None:
     if header.startswith(_PNG_SIGNATURE):
         return _png_fault(stream, size)
     if header.startswith(b"\xff\xd8"):
-        return None if _jpeg_ends(stream) else CUT_SHORT
+        return CUT_SHORT if _jpeg_end(stream) < 0 else None
     if header[:4] == b"RIFF" and header[8:] == b"WEBP":
         return CUT_SHORT if int.from_bytes(header[4:8], "little") + 8 > size else None
     if header[4:8] == b"ftyp":
@@ -94,18 +96,49 @@ def _pieces(stream: IO[bytes], length: int) -> Iterator[bytes]:
         yield piece
 
 
-def _jpeg_ends(stream: IO[bytes]) -> bool:
-    """Walks the segments of a JPEG file to its end marker (ITU-T T.81, section B.1)."""
+def holds_film(stream: IO[bytes]) -> bool:
+    """Whether a film or another picture follows a JPEG or HEIC picture, as in a motion photo.
+
+    Other things that cameras write after a JPEG's end are notes to themselves, and do not count.
+    """
+    stream.seek(0)
+    header = stream.read(12)
+    if header.startswith(b"\xff\xd8"):
+        stream.seek(max(0, _jpeg_end(stream)))
+        tail = b""
+        while piece := stream.read(_PIECE):
+            if _FILM_OR_PICTURE.search(tail + piece):
+                return True
+            tail = piece[-_SHORTEST:]
+        return False
+    return header[4:8] == b"ftyp" and b"mpvd" in _top_boxes(stream)
+
+
+def _top_boxes(stream: IO[bytes]) -> Iterator[bytes]:
+    """The kinds of the boxes of a file, as far as their lengths can be followed."""
+    start = 0
+    while True:
+        stream.seek(start)
+        head = stream.read(8)
+        length = int.from_bytes(head[:4], "big")
+        yield head[4:]
+        if length < 8:
+            return
+        start += length
+
+
+def _jpeg_end(stream: IO[bytes]) -> int:
+    """Where a JPEG picture ends, by its segments; -1 if it does not (ITU-T T.81, section B.1)."""
     position = 2
     while (position := _next_marker(stream, position)) >= 0:
         stream.seek(position + 1)
         kind = stream.read(1)
         if kind == _JPEG_END:
-            return True
+            return position + 2
         position += 2
         if kind not in _JPEG_WITHOUT_LENGTH:
             position += int.from_bytes(stream.read(2), "big")
-    return False
+    return -1
 
 
 def _next_marker(stream: IO[bytes], position: int) -> int:

@@ -23,6 +23,17 @@ _MAX_DPI: Final = 65535
 _XMP_KEYWORD: Final = "XML:com.adobe.xmp"
 _XMP_ORIENTATION: Final = re.compile(rb"(tiff:Orientation(?:\s*=\s*[\"']|>))\s*[0-9]+")
 _XMP_THUMBNAILS: Final = re.compile(rb"<(xmp:Thumbnails|xap:Thumbnails)\b.*?</\1>", re.DOTALL)
+# What motion photos and gain maps say of the parts that follow the picture, and are not written.
+_XMP_PARTS: Final = (
+    re.compile(
+        rb"<((?:G?Camera:(?:MicroVideo|MotionPhoto)|Container:Directory|hdrgm:)\w*)\b"
+        rb"(?:[^<>]*/>|.*?</\1\s*>)",
+        re.DOTALL,
+    ),
+    re.compile(
+        rb"\s(?:G?Camera:(?:MicroVideo|MotionPhoto)|hdrgm:)\w*\s*=\s*(?:\"[^\"]*\"|'[^']*')"
+    ),
+)
 # Compressions that cannot hold 8-bit colour or that newer writers refuse.
 _TIFF_LOSSLESS: Final = ("raw", "tiff_lzw", "tiff_adobe_deflate", "packbits", "zstd", "lzma")
 _XMP_TIFF_TAG: Final = 700
@@ -93,7 +104,9 @@ def _xmp(image: Image.Image) -> bytes | None:
     if not isinstance(packet, bytes) or not packet.strip(b"\0 \r\n"):
         return None
     upright = _XMP_ORIENTATION.sub(rb"\g<1>1", packet.rstrip(b"\0"))
-    return _XMP_THUMBNAILS.sub(b"", upright)
+    for gone in (_XMP_THUMBNAILS, *_XMP_PARTS):
+        upright = gone.sub(b"", upright)
+    return upright
 
 
 def _iptc(image: Image.Image) -> bytes | None:
@@ -165,10 +178,14 @@ def _present(**options: object) -> Options:
 
 def _jpeg_options(metadata: PhotoMetadata) -> Options:
     exif = b"Exif\0\0" + metadata.exif if metadata.exif else b""
-    xmp = metadata.xmp or b""
+    # A longer packet would need a second segment, of which few programs know.
+    longest = _MAX_JPEG_SEGMENT - _XMP_OVERHEAD
+    xmp = next(
+        (xmp for xmp in (metadata.xmp, metadata.short_xmp) if len(xmp or b"") <= longest), b""
+    )
     options = _present(
         exif=exif if 0 < len(exif) <= _MAX_JPEG_SEGMENT else None,
-        xmp=xmp if 0 < len(xmp) <= _MAX_JPEG_SEGMENT - _XMP_OVERHEAD else None,
+        xmp=xmp or None,
         comment=metadata.comment[:_MAX_JPEG_SEGMENT] if metadata.comment else None,
         dpi=metadata.dpi,
         extra=_iptc_segment(metadata.iptc),

@@ -44,7 +44,8 @@ class PhotoMetadata:
         jpeg: How the file was compressed, if it was a JPEG.
         lossless: Whether a WebP file was stored without loss.
         compression: Name of a TIFF file's compression in Pillow's words.
-        animated: Whether the file holds more pictures than the one that was read.
+        has_more: Whether the file holds more pictures than the one that was read, or a film.
+        short_xmp: The mark of `xmp` alone, for files that cannot hold all of it.
         mark: What marks the picture as synthetic, in words, for formats without XMP.
     """
 
@@ -59,7 +60,8 @@ class PhotoMetadata:
     jpeg: JpegSettings | None = None
     lossless: bool = False
     compression: str | None = None
-    animated: bool = False
+    has_more: bool = False
+    short_xmp: bytes | None = None
     mark: bytes | None = None
 
 
@@ -80,6 +82,28 @@ class Photo:
     format: str
     name: str
     metadata: PhotoMetadata = field(default_factory=PhotoMetadata)
+
+    @property
+    def visible(self) -> NDArray[np.uint8]:
+        """What a viewer shows on white paper: (H, W, 3) uint8, `pixels` itself if all is opaque."""
+        return on_white(self.pixels, self.alpha)
+
+
+def on_white(pixels: NDArray[np.uint8], alpha: NDArray[np.uint8] | None) -> NDArray[np.uint8]:
+    """Puts pixels (H, W, 3) uint8 with straight alpha (H, W) uint8, or None, on white paper."""
+    if alpha is None:
+        return pixels
+    image = Image.fromarray(pixels)
+    image.putalpha(Image.fromarray(alpha))
+    return np.asarray(flattened(image))
+
+
+def flattened(image: Image.Image) -> Image.Image:
+    """Puts an image of mode LA or RGBA on white paper."""
+    opaque = "L" if image.mode == "LA" else "RGB"
+    paper = Image.new(opaque, image.size, "white")
+    paper.paste(image.convert(opaque), mask=image.getchannel("A"))
+    return paper
 
 
 PhotoSource = str | os.PathLike[str] | bytes | Image.Image | NDArray[Any] | Photo

@@ -63,6 +63,7 @@ def mark_photo(photo: Photo, software: str, target_ages: Sequence[float]) -> Pho
     marked = replace(
         photo.metadata,
         xmp=_add_mark(photo.metadata.xmp, software, ages),
+        short_xmp=_add_mark(None, software, ages),
         mark=mark_in_words(software, target_ages),
     )
     return replace(photo, metadata=marked)

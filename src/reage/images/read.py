@@ -17,7 +17,13 @@ from PIL import Image, UnidentifiedImageError
 
 from reage.errors import ImageReadError, MissingExtraError, ReageError
 from reage.images.color import to_srgb
-from reage.images.container import CUT_SHORT, fault_of, is_heic, is_lossless_webp
+from reage.images.container import (
+    CUT_SHORT,
+    fault_of,
+    holds_film,
+    is_heic,
+    is_lossless_webp,
+)
 from reage.images.metadata import read_metadata
 from reage.images.photo import Photo, PhotoMetadata, PhotoSource
 from reage.images.primaries import read_color_code, to_srgb_levels
@@ -134,11 +140,11 @@ def _from_stream(stream: IO[bytes], name: str, max_pixels: int) -> Photo:
     with _pillow_errors(name, header), _open_image(stream, name, header) as image:
         _check_pixels(image.size, name, max_pixels)
         _check_not_raw(image, name, header)
-        animated = _is_animated(image)
+        has_more = _is_animated(image) or holds_film(stream)
         image.load()
         photo = _in_srgb(_to_photo(image, name), stream, header)
         lossless = is_lossless_webp(stream)
-    return replace(photo, metadata=replace(photo.metadata, animated=animated, lossless=lossless))
+    return replace(photo, metadata=replace(photo.metadata, has_more=has_more, lossless=lossless))
 
 
 def _to_photo(image: Image.Image, name: str) -> Photo:

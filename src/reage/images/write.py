@@ -15,7 +15,7 @@ from PIL import Image
 
 from reage.errors import ImageWriteError, MissingExtraError, ReageError
 from reage.images.metadata import save_options
-from reage.images.photo import Photo
+from reage.images.photo import Photo, flattened
 from reage.images.quiet import quiet_pillow
 from reage.scratch import scratch
 
@@ -206,7 +206,7 @@ def _encode(photo: Photo, pixels: NDArray[np.uint8], format_name: str, subject: 
     if (mode in _GREY_MODES or mode.startswith("I;")) and _is_grey(pixels):
         image = image.convert("LA" if image.mode == "RGBA" else "L")
     if format_name in _WITHOUT_ALPHA and image.mode in ("LA", "RGBA"):
-        image = _flattened(image)
+        image = flattened(image)
     if format_name == "GIF":
         image = _reduced(image)
     options = save_options(photo.metadata, format_name, image.mode)
@@ -225,14 +225,6 @@ def _encode(photo: Photo, pixels: NDArray[np.uint8], format_name: str, subject: 
 def _is_grey(pixels: NDArray[np.uint8]) -> bool:
     red, green, blue = pixels[..., 0], pixels[..., 1], pixels[..., 2]
     return bool(np.array_equal(red, green) and np.array_equal(green, blue))
-
-
-def _flattened(image: Image.Image) -> Image.Image:
-    """Puts an image with alpha on white paper."""
-    opaque = "L" if image.mode == "LA" else "RGB"
-    paper = Image.new(opaque, image.size, "white")
-    paper.paste(image.convert(opaque), mask=image.getchannel("A"))
-    return paper
 
 
 def _reduced(image: Image.Image) -> Image.Image:

@@ -123,7 +123,7 @@ class FaceAger:
         limit, kind = face_limit(faces), check_mask(mask)
         found = read_photo(photo)
         patches = self._find(found, limit, kind)
-        deltas = change.of_faces(self.model, found.pixels, patches, targets)
+        deltas = change.of_faces(self.model, found.visible, patches, targets)
         return Sweep(found, targets, patches, deltas)
 
     def open(
@@ -145,7 +145,7 @@ class FaceAger:
         found = read_photo(photo)
         patches = self._find(found, limit, kind)
         matrices = [patch.matrix for patch in patches]
-        crops = crop_faces(found.pixels, matrices, self.model.image_size)
+        crops = crop_faces(found.visible, matrices, self.model.image_size)
         return OpenedPhoto(found, patches, self.model.encode(crops), are_grey(crops), self.model)
 
     def estimate(self, photo: PhotoSource, *, faces: FaceChoice = "all") -> tuple[AgeEstimate, ...]:
@@ -166,12 +166,12 @@ class FaceAger:
         """
         limit = face_limit(faces)
         found = read_photo(photo)
-        patches = self._find(found, limit)
+        patches, pixels = self._find(found, limit), found.visible
         size = self.estimator.image_size
         estimates = []
         for rows in batches(len(patches)):
             matrices = [estimate_similarity(p.face.landmarks, size) for p in patches[rows]]
-            probabilities = self.estimator.probabilities(crop_faces(found.pixels, matrices, size))
+            probabilities = self.estimator.probabilities(crop_faces(pixels, matrices, size))
             for patch, row in zip(patches[rows], probabilities, strict=True):
                 estimates.append(
                     AgeEstimate(patch.face, *interval(row, self.estimator.coverage), row)
@@ -187,7 +187,8 @@ class FaceAger:
         self, photo: Photo, limit: int | None, mask: MaskChoice = "face"
     ) -> tuple[FacePatch, ...]:
         """Locates the faces of a photo, largest first, at most `limit`."""
-        faces = self.finder.find(photo.pixels)[:limit]
+        pixels = photo.visible
+        faces = self.finder.find(pixels)[:limit]
         if not faces:
             raise NoFaceError(
                 photo.name,
@@ -196,7 +197,7 @@ class FaceAger:
             )
         size = self.model.image_size
         if mask == "skin":
-            return tuple(make_skin_patch(face, size, photo.pixels) for face in faces)
+            return tuple(make_skin_patch(face, size, pixels) for face in faces)
         return tuple(make_patch(face, size) for face in faces)
 
 

@@ -13,6 +13,7 @@ from PIL import Image
 
 from reage.images import Photo, check_output_path, replace_file, to_pil, write_photo
 from reage.images.c2pa import C2paSigner
+from reage.images.photo import on_white
 from reage.images.provenance import mark_in_words, mark_photo
 from reage.inference.results import (
     AgedFace,
@@ -109,7 +110,10 @@ class Sweep:
         height, width = self.photo.pixels.shape[:2]
         boxes = [patch.face.box for patch in self.patches]
         window = (0, 0, width, height) if whole else portrait_window(boxes, width, height)
-        tiles = [make_tile(self.photo.pixels, window, "photo")] if original else []
+        tiles = [make_tile(self.photo.visible, window, "photo")] if original else []
         for index, age in enumerate(self.ages):
-            tiles.append(make_tile(self.pixels(index), window, f"{age:g}"))
+            tiles.append(make_tile(self._shown(index), window, f"{age:g}"))
         return tiles
+
+    def _shown(self, index: int) -> NDArray[np.uint8]:
+        return on_white(self.pixels(index), self.photo.alpha)

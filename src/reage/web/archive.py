@@ -128,5 +128,5 @@ def _age_entry(
     ager: FaceAger, source: zipfile.ZipFile, entry: zipfile.ZipInfo, wish: Wish, max_pixels: int
 ) -> tuple[bytes, str]:
     photo = read_photo(source.read(entry), max_pixels=max_pixels)
-    opened = ager.open(photo.pixels, faces=MAX_FACES, mask=wish.mask).on(photo)
+    opened = ager.open(photo.visible, faces=MAX_FACES, mask=wish.mask).on(photo)
     return encode(opened.age(wish.to, strength=wish.strength))

@@ -77,11 +77,13 @@ def open_visit(ager: FaceAger, data: bytes, max_pixels: int) -> tuple[Visit, dic
         The visit, and what the page must know: size and faces, in pixels of the original.
     """
     photo = read_photo(data, max_pixels=max_pixels)
-    opened = ager.open(photo.pixels, faces=MAX_FACES)
-    height, width = photo.pixels.shape[:2]
+    # Cut-outs often keep, below what is transparent, what nobody is to see.
+    pixels = photo.visible
+    opened = ager.open(pixels, faces=MAX_FACES)
+    height, width = pixels.shape[:2]
     scale = min(1.0, MAX_PREVIEW_SIDE / max(height, width))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    small = np.asarray(cv2.resize(photo.pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
+    small = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
     views: dict[MaskChoice, OpenedPhoto] = {
         "face": opened.on(small),
         "skin": _skin_only(opened).on(small),
