@@ -28,6 +28,19 @@ class ReageError(Exception):
         return f"{self.subject}: {self.reason}; {self.remedy}."
 
 
+def as_failure(subject: str | os.PathLike[str], error: Exception) -> ReageError:
+    """Whatever befell one file of many, as an error about it that need not stop the others."""
+    if isinstance(error, ReageError):
+        return error
+    if isinstance(error, MemoryError):
+        return ReageError(subject, "does not fit into memory", "make it smaller, or free some")
+    if isinstance(error, OSError):
+        reason = (error.strerror or type(error).__name__).lower()
+        return ReageError(subject, reason, "check the disk and the folder")
+    detail = " ".join(f"{type(error).__name__} {error}".split()).rstrip(".")
+    return ReageError(subject, f"met a fault of reage's own ({detail})", "please report it")
+
+
 class UsageError(ReageError):
     """An argument or option that cannot be meant."""
 

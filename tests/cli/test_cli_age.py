@@ -67,7 +67,7 @@ def test_the_source_age_can_be_read_from_the_name(
     np.testing.assert_array_equal(first, second)
     capsys.readouterr()
     other = named.rename(photo)
-    assert run(other, "--to", 70, "--source-age", "from-name") == 2
+    assert run(other, "--to", 70, "--source-age", "from-name") == 1
     assert_one_sentence(capsys.readouterr().err, "me.png", "1 of the 4 fields", "--source-age")
 
 

@@ -11,7 +11,9 @@ import pytest
 from PIL import Image
 
 from reage.cli.app import main
+from reage.images import Photo
 from reage.inference import folder as folder_module
+from reage.inference.ager import FaceAger
 from reage.inference.folder import Job, find_jobs, run_jobs
 
 Run = Callable[..., int]
@@ -76,6 +78,78 @@ def test_finished_results_are_left_alone(
     assert (output / "one.png").stat().st_mtime_ns == written
     assert "1 aged, 1 there already, 0 failed" in capsys.readouterr().out
     assert not (output / "failures.csv").exists()
+
+
+@pytest.mark.parametrize("age_of_file", [-1000, 1000])
+def test_what_is_no_result_is_neither_replaced_nor_taken_for_one(
+    run: Run,
+    album: Path,
+    tmp_path: Path,
+    age_of_file: int,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    output = tmp_path / "out"
+    output.mkdir()
+    other = output / "one.png"
+    Image.new("RGB", (8, 8), "red").save(other)
+    before = other.read_bytes()
+    moment = (album / "one.png").stat().st_mtime + age_of_file
+    os.utime(other, (moment, moment))
+    assert run(album, "-o", output) == 1
+    assert other.read_bytes() == before
+    captured = capsys.readouterr()
+    assert "1 aged, 0 there already, 3 failed" in captured.out
+    assert f"{other}: is another picture, and not replaced; move it" in captured.err
+
+
+def test_a_file_of_the_name_of_the_list_of_failures_is_kept(
+    run: Run, album: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mine = tmp_path / "out" / "failures.csv"
+    mine.parent.mkdir()
+    mine.write_text("day,failures\n")
+    assert run(album, "-o", mine.parent) == 2
+    assert tree(mine.parent) == ["failures.csv"]
+    assert mine.read_text() == "day,failures\n"
+    assert "failures.csv: is not a list of failures" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (MemoryError(), "one.png: does not fit into memory; make it smaller"),
+        (RuntimeError("odd"), "one.png: met a fault of reage's own (RuntimeError odd); please"),
+    ],
+)
+def test_no_error_stops_the_rest(
+    run: Run,
+    album: Path,
+    tmp_path: Path,
+    error: Exception,
+    sentence: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    aged = FaceAger.age
+
+    def failing(ager: FaceAger, photo: Photo, *arguments: object, **options: object) -> object:
+        if Path(photo.name).name == "one.png":
+            raise error
+        return aged(ager, photo, *arguments, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(FaceAger, "age", failing)
+    assert run(album, "-o", tmp_path / "out") == 1
+    captured = capsys.readouterr()
+    assert "1 aged, 0 there already, 3 failed" in captured.out
+    assert sentence in captured.err
+
+
+def test_a_strength_that_cannot_be_meant_is_said_once(
+    run: Run, album: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(album, "-o", tmp_path / "out", "--strength", 2) == 2
+    assert capsys.readouterr().err.count("strength 2") == 1
+    assert not (tmp_path / "out").exists()
 
 
 def test_results_inside_the_folder_are_not_aged_again(run: Run, album: Path) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from reage.cli.options import parse_age, parse_ages, parse_faces, parse_source_age
-from reage.errors import AgeRangeError, UsageError
+from reage.errors import AgeRangeError, ImageReadError, UsageError
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_source_age() -> None:
     ],
 )
 def test_a_name_without_an_age(name: str, message: str) -> None:
-    with pytest.raises(UsageError, match=message):
+    with pytest.raises(ImageReadError, match=message):
         parse_source_age("from-name")(Path(name))
 
 

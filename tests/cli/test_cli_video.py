@@ -10,7 +10,7 @@ import pytest
 import typer
 from face_clip import write_face_clip
 
-from reage.cli.video import interruptions, parse_length, video_command, video_target
+from reage.cli.video import folder_made, interruptions, parse_length, video_command, video_target
 from reage.errors import ImageWriteError, MissingExtraError, UsageError
 from reage.inference.video import age_video
 
@@ -91,13 +91,22 @@ def test_name_of_the_output(source: str, output: str | None, target: str) -> Non
     assert video_target(Path(source), output, "70") == Path(target)
 
 
-def test_output_folder_is_made(tmp_path: Path) -> None:
-    target = video_target(Path("me.webm"), f"{tmp_path}/new/", "70")
+def test_output_folder_is_made_and_left_only_with_a_video_in_it(tmp_path: Path) -> None:
+    output = f"{tmp_path}/new/"
+    target = video_target(Path("me.webm"), output, "70")
     assert target == tmp_path / "new" / "me_70.webm"
-    assert target.parent.is_dir()
+    with pytest.raises(ZeroDivisionError), folder_made(target.parent, output):
+        raise ZeroDivisionError
+    assert not target.parent.exists()
+    with folder_made(target.parent, output):
+        target.touch()
+    assert target.is_file()
     (tmp_path / "file").touch()
-    with pytest.raises(ImageWriteError, match="cannot be made a folder"):
-        video_target(Path("me.webm"), f"{tmp_path}/file/", "70")
+    with (
+        pytest.raises(ImageWriteError, match="cannot be made a folder"),
+        folder_made(tmp_path / "file", f"{tmp_path}/file/"),
+    ):
+        pass
 
 
 def test_ctrl_c_waits_for_the_frame_and_keeps_the_video(

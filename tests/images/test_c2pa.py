@@ -147,6 +147,34 @@ def test_the_manifest_says_how_the_picture_was_made(signer: C2paSigner) -> None:
     assert edited["description"] == "faces shown at age 5, 70.5"
 
 
+def test_an_edit_names_its_parent_and_keeps_its_manifest(
+    signer: C2paSigner, identity: Files, tiny_model: Path, astronaut_path: Path, tmp_path: Path
+) -> None:
+    import c2pa
+
+    source, target = tmp_path / "me.png", tmp_path / "me_70.jpg"
+    taken = signer.sign(astronaut_path.read_bytes(), "PNG", "camera 1", ())
+    source.write_bytes(taken)
+    options = ["--model", tiny_model, "--c2pa-cert", identity.certificate]
+    options += ["--c2pa-key", identity.key, "-o", target]
+    assert main(["age", str(source), "--to", "70", *map(str, options)]) == 0
+    manifest = read_manifest(target.read_bytes())
+    assert manifest is not None
+    assert manifest.valid
+    with c2pa.Reader("image/jpeg", io.BytesIO(target.read_bytes())) as reader:
+        active = reader.get_active_manifest()
+        [parent] = active["ingredients"]
+        actions = active["assertions"][0]["data"]["actions"]
+        names = [
+            each["claim_generator_info"][0]["name"]
+            for each in json.loads(reader.json())["manifests"].values()
+        ]
+    assert parent["relationship"] == "parentOf"
+    assert "thumbnail" not in parent
+    assert [action["action"] for action in actions] == ["c2pa.opened", "c2pa.edited"]
+    assert sorted(names) == ["camera", "reage"]
+
+
 @pytest.mark.parametrize(
     ("key", "style"),
     [

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import typer
 
-from reage.errors import ReageError, UsageError
+from reage.errors import UsageError, as_failure
 
 
 def run_each(sources: Iterable[Path], work: Callable[[Path], str]) -> None:
@@ -23,9 +23,9 @@ def run_each(sources: Iterable[Path], work: Callable[[Path], str]) -> None:
             say(work(source))
         except UsageError:
             raise
-        except ReageError as error:
+        except Exception as error:  # one bad photo stops no other, whatever it does
             failures += 1
-            typer.echo(f"reage: {error}", err=True)
+            typer.echo(f"reage: {as_failure(source, error)}", err=True)
     if failures:
         raise typer.Exit(1)
 

@@ -42,6 +42,7 @@ def age_folder(
     from reage.inference.folder import (
         FAILURES_FILE,
         Tally,
+        check_failures_file,
         failures_csv,
         find_jobs,
         run_jobs,
@@ -54,6 +55,7 @@ def age_folder(
         raise ImageReadError(
             source, "is a folder without photos", "name a photo, or another folder"
         )
+    check_failures_file(folder / FAILURES_FILE)
     remove_abandoned(folder, deep=True)
     tally, failures = Tally(other_files=others), []
     console = Console(stderr=True)

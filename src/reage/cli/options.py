@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from reage.errors import AgeRangeError, UsageError
+from reage.errors import AgeRangeError, ImageReadError, UsageError
 
 if TYPE_CHECKING:
     from reage.images import Photo
@@ -56,7 +56,7 @@ def _age_in_name(photo: Path) -> float:
     try:
         return float(parse_name(photo.name)[0])
     except ValueError as error:
-        raise UsageError(photo, str(error), "give the years with --source-age") from error
+        raise ImageReadError(photo, str(error), "give the years with --source-age") from error
 
 
 def parse_ages(text: str) -> tuple[float, ...]:

@@ -8,7 +8,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -106,7 +106,11 @@ def video_command(
     longest = max_duration or _DEFAULT_MAX_SECONDS
     started = time.perf_counter()
     try:
-        with interruptions() as stop_if_asked, progress_bar(video.name) as show:
+        with (
+            folder_made(target.parent, output),
+            interruptions() as stop_if_asked,
+            progress_bar(video.name) as show,
+        ):
 
             def after_frame(done: float, total: float | None) -> None:
                 check_duration(video, max(done, total or 0.0), longest)
@@ -153,8 +157,6 @@ def video_target(source: Path, output: str | None, tag: str) -> Path:
         output: The text of `-o`.
         tag: Ends a name that is made from the input's.
 
-    Raises:
-        ImageWriteError: If the folder that `output` names cannot be made.
     """
     from reage.inference.video.writer import CONTAINERS
 
@@ -163,13 +165,28 @@ def video_target(source: Path, output: str | None, tag: str) -> Path:
     if output is None:
         return source.parent / name
     path = Path(output)
-    if not path.is_dir() and not output.endswith("/"):
-        return path
+    return path / name if path.is_dir() or output.endswith("/") else path
+
+
+@contextmanager
+def folder_made(path: Path, output: str | None) -> Iterator[None]:
+    """A folder that `output` names is there inside, and is not left behind empty by an error.
+
+    Raises:
+        ImageWriteError: If it cannot be made.
+    """
+    if output is None or path.is_dir() or not output.endswith("/"):
+        yield
+        return
     try:
-        path.mkdir(parents=True, exist_ok=True)
+        path.mkdir(parents=True)
     except OSError as error:
         raise ImageWriteError(path, "cannot be made a folder", "name another with -o") from error
-    return path / name
+    try:
+        yield
+    finally:
+        with suppress(OSError):  # it holds the video
+            path.rmdir()
 
 
 def summary(source: Path, video: AgedVideo, note: str, started: float) -> str:

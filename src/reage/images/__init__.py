@@ -1,7 +1,7 @@
 """Reading any photo as upright sRGB pixels, and writing it back as the file it was."""
 
 from reage.images.photo import JpegSettings, Photo, PhotoMetadata, PhotoSource
-from reage.images.read import DEFAULT_MAX_BYTES, DEFAULT_MAX_PIXELS, read_photo
+from reage.images.read import DEFAULT_MAX_BYTES, DEFAULT_MAX_PIXELS, read_marks, read_photo
 from reage.images.write import (
     check_output_path,
     check_writable_path,
@@ -23,6 +23,7 @@ __all__ = [
     "check_writable_path",
     "encode_photo",
     "format_for_path",
+    "read_marks",
     "read_photo",
     "replace_file",
     "to_pil",

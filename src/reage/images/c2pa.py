@@ -28,6 +28,7 @@ _MEDIA_TYPES: Final = {
     "AVIF": "image/avif",
     "HEIF": "image/heif",
 }
+_PARENT: Final = {"title": "photo", "relationship": "parentOf"}
 _SETTINGS: Final = {
     "builder": {"thumbnail": {"enabled": False}},
     "verify": {"remote_manifest_fetch": False, "ocsp_fetch": False},
@@ -60,7 +61,12 @@ class C2paSigner:
             raise _unsignable(path)
 
     def sign(
-        self, data: bytes, format_name: str, software: str, target_ages: Sequence[float]
+        self,
+        data: bytes,
+        format_name: str,
+        software: str,
+        target_ages: Sequence[float],
+        edited: tuple[bytes, str] | None = None,
     ) -> bytes:
         """A picture file with a signed manifest in it.
 
@@ -69,6 +75,9 @@ class C2paSigner:
             format_name: Pillow's name of its format, e.g. "PNG".
             software: Name and version of the program.
             target_ages: Ages shown, in years.
+            edited: The photo that it was made from, as a file and the name of its format: the
+                manifest names it as the parent, and keeps the manifest that it holds. Without one,
+                or where its format holds no manifest, the picture counts as newly created.
 
         Raises:
             ImageWriteError: If the format cannot hold a manifest, or signing fails.
@@ -77,15 +86,22 @@ class C2paSigner:
 
         if format_name not in _MEDIA_TYPES:
             raise _unsignable(f"a {format_name} picture")
-        signed = io.BytesIO()
+        signed, parent = io.BytesIO(), None
+        if edited is not None and edited[1] in _MEDIA_TYPES:
+            parent = (edited[0], _MEDIA_TYPES[edited[1]])
         try:
             identity = self.identity
             info = c2pa.C2paSignerInfo(identity.algorithm, identity.chain, identity.key, None)
             with (
                 c2pa.Signer.from_info(info) as signer,
                 c2pa.Context(c2pa.Settings.from_dict(_SETTINGS)) as context,
-                c2pa.Builder.from_json(_manifest(software, target_ages), context) as builder,
+                c2pa.Builder.from_json(
+                    _manifest(software, target_ages, is_edit=parent is not None), context
+                ) as builder,
             ):
+                if parent is not None:
+                    builder.set_intent(c2pa.C2paBuilderIntent.EDIT)
+                    builder.add_ingredient(_PARENT, parent[1], io.BytesIO(parent[0]))
                 builder.sign(signer, _MEDIA_TYPES[format_name], io.BytesIO(data), signed)
         except c2pa.C2paError as error:
             raise ImageWriteError(
@@ -186,15 +202,14 @@ def _described(store: dict[str, Any]) -> Manifest:
     )
 
 
-def _manifest(software: str, target_ages: Sequence[float]) -> str:
+def _manifest(software: str, target_ages: Sequence[float], *, is_edit: bool) -> str:
     name, _, version = software.partition(" ")
     agent = {"name": name, "version": version}
     made = {"digitalSourceType": SOURCE_TYPE, "softwareAgent": agent}
     ages = ", ".join(f"{age:g}" for age in target_ages)
-    actions = [
-        {"action": "c2pa.created", **made},
-        {"action": "c2pa.edited", **made, "description": f"faces shown at age {ages}"},
-    ]
+    actions = [{"action": "c2pa.edited", **made, "description": f"faces shown at age {ages}"}]
+    if not is_edit:  # else C2PA's library says what was opened
+        actions.insert(0, {"action": "c2pa.created", **made})
     assertion = {"label": "c2pa.actions.v2", "data": {"actions": actions}}
     return json.dumps({"claim_generator_info": [agent], "assertions": [assertion]})
 

@@ -67,6 +67,11 @@ def read_metadata(image: Image.Image, icc: bytes | None, *, orientation: int) ->
     )
 
 
+def read_origin(image: Image.Image) -> PhotoMetadata:
+    """The XMP packet and the comment of an image that need not be loaded."""
+    return PhotoMetadata(mode=image.mode, xmp=_xmp(image), comment=_comment(image))
+
+
 def save_options(metadata: PhotoMetadata, format_name: str, mode: str) -> Options:
     """The options for `Image.save` that carry the metadata into a file.
 

@@ -11,11 +11,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from reage.images.photo import Photo
+from reage.images.photo import Photo, PhotoMetadata
 
 SOURCE_TYPE: Final = (
     "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
 )
+WITHOUT_MARK: Final = ("BMP", "PPM", "JPEG2000")
+"""Formats that have no place for the mark."""
+
 _NAMESPACE: Final = "https://reage.dev/ns/1.0/"
 _MARK: Final = (
     '<rdf:Description rdf:about="" xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"'
@@ -77,10 +80,15 @@ def mark_in_words(software: str, target_ages: Sequence[float]) -> bytes:
 
 def read_mark(photo: Photo) -> Mark | None:
     """The mark of a picture as it was read; None if it has none."""
-    packet = photo.metadata.xmp or b""
+    return mark_in(photo.metadata)
+
+
+def mark_in(metadata: PhotoMetadata) -> Mark | None:
+    """The mark that a picture's metadata hold; None if they hold none."""
+    packet = metadata.xmp or b""
     found = re.search(rb":DigitalSourceType(?:\s*=\s*[\"']|\s*>)([^\"'<>]*)", packet)
     if found is None:
-        return read_words(photo.metadata.comment or b"")
+        return read_words(metadata.comment or b"")
     software = re.search(_FIELD % b"reage:Software", packet)
     ages = re.search(_FIELD % b"reage:TargetAge", packet)
     return Mark(

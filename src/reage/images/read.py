@@ -24,7 +24,7 @@ from reage.images.container import (
     is_heic,
     is_lossless_webp,
 )
-from reage.images.metadata import read_metadata
+from reage.images.metadata import read_metadata, read_origin
 from reage.images.photo import Photo, PhotoMetadata, PhotoSource
 from reage.images.primaries import read_color_code, to_srgb_levels
 from reage.images.quiet import quiet_pillow
@@ -97,6 +97,21 @@ def read_photo(
         )
     with _open_file(os.fspath(source), max_bytes) as stream:
         return _from_stream(stream, os.fspath(source), max_pixels)
+
+
+def read_marks(path: Path) -> PhotoMetadata:
+    """What a file says of its origin: its XMP packet and its comment, without decoding a pixel.
+
+    Raises:
+        ImageReadError: If it cannot be read, or is no picture.
+        MissingExtraError: If it is a HEIC picture and `pillow-heif` is not installed.
+    """
+    name = os.fspath(path)
+    with _open_file(name, DEFAULT_MAX_BYTES) as stream:
+        header = stream.read(_HEADER_SIZE)
+        stream.seek(0)
+        with _pillow_errors(name, header), _open_image(stream, name, header) as image:
+            return read_origin(image)
 
 
 def _from_array(array: NDArray[Any]) -> Photo:

@@ -205,13 +205,7 @@ class Change:
     """How a model's deltas for a target age become the change that is applied."""
 
     def __init__(self, strength: float, source_age: float | None) -> None:
-        if not 0.0 <= strength <= 1.0:
-            raise UsageError(
-                f"strength {strength:g}",
-                "is not a share of the change",
-                "give a number from 0 to 1",
-            )
-        self._strength = np.float32(strength)
+        self._strength = np.float32(check_strength(strength))
         self._source_age = None if source_age is None else check_age(source_age)
 
     def of_faces(
@@ -263,6 +257,19 @@ def _open_model(
     if isinstance(model, AgingModel):
         return model
     return AgingModel.from_folder(model, threads=threads)
+
+
+def check_strength(strength: float) -> float:
+    """Returns the share of the change, or refuses what is none.
+
+    Raises:
+        UsageError: If it is not within 0 and 1.
+    """
+    if not 0.0 <= strength <= 1.0:
+        raise UsageError(
+            f"strength {strength:g}", "is not a share of the change", "give a number from 0 to 1"
+        )
+    return strength
 
 
 def face_limit(choice: FaceChoice) -> int | None:

@@ -13,10 +13,12 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Final
 
-from reage.errors import ImageReadError, ReageError, UsageError
-from reage.images import format_for_path
+from reage.errors import ImageReadError, ImageWriteError, ReageError, UsageError, as_failure
+from reage.images import format_for_path, read_marks
+from reage.images.provenance import WITHOUT_MARK, mark_in
 
 FAILURES_FILE: Final = "failures.csv"
+_COLUMNS: Final = ("file", "reason", "remedy")
 _AHEAD: Final = 2
 
 
@@ -104,12 +106,31 @@ def find_jobs(
     return jobs, others
 
 
+def check_is_result(path: Path) -> None:
+    """Checks that a picture in the way of a result is an earlier one.
+
+    Raises:
+        ImageWriteError: If it is not marked as one, and so may be somebody's photo.
+    """
+    if format_for_path(path) in WITHOUT_MARK:
+        return
+    try:
+        mark = mark_in(read_marks(path))
+    except ReageError:
+        mark = None
+    if mark is None or not mark.software.startswith("reage"):
+        raise ImageWriteError(
+            path, "is another picture, and not replaced", "move it, or name another folder with -o"
+        )
+
+
 def run_jobs(
     jobs: list[Job], work: Callable[[Path, Path], None], *, workers: int
 ) -> Iterator[Outcome]:
     """Runs `work(source, target)` on every photo that has no result yet, several at a time.
 
-    A result counts as there if it is newer than its photo: results appear whole or not at all.
+    A result counts as there if it is newer than its photo: results appear whole or not at all. What
+    lies in a result's place and is none is left alone, and the photo fails.
 
     Yields:
         Outcomes in the order in which they come; a photo that fails stops no other.
@@ -131,11 +152,30 @@ def run_jobs(
                 future.cancel()
 
 
+def check_failures_file(path: Path) -> None:
+    """Checks that the table of failures would replace none but an earlier one.
+
+    Raises:
+        UsageError: If another file has its name.
+    """
+    try:
+        with path.open("rb") as file:
+            head = file.readline(80).strip()
+    except FileNotFoundError:
+        return
+    except OSError:
+        head = b""
+    if head != ",".join(_COLUMNS).encode():
+        raise UsageError(
+            path, "is not a list of failures of an earlier run", "move it, or name another -o"
+        )
+
+
 def failures_csv(failures: list[Outcome]) -> bytes:
     """A table of failures: file, reason, remedy."""
     text = io.StringIO()
     writer = csv.writer(text)
-    writer.writerow(("file", "reason", "remedy"))
+    writer.writerow(_COLUMNS)
     errors = {outcome.job.source: outcome.error for outcome in failures if outcome.error}
     for source, error in sorted(errors.items(), key=itemgetter(0)):
         writer.writerow((source, error.reason, error.remedy))
@@ -144,15 +184,14 @@ def failures_csv(failures: list[Outcome]) -> bytes:
 
 def _run_one(job: Job, work: Callable[[Path, Path], None]) -> Outcome:
     try:
-        if _is_newer(job.target, job.source):
-            return Outcome(job, skipped=True)
+        if job.target.exists():
+            check_is_result(job.target)
+            if _is_newer(job.target, job.source):
+                return Outcome(job, skipped=True)
         job.target.parent.mkdir(parents=True, exist_ok=True)
         work(job.source, job.target)
-    except ReageError as error:
-        return Outcome(job, error)
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        return Outcome(job, ReageError(job.source, reason.lower(), "check the disk and the folder"))
+    except Exception as error:  # one bad photo stops no other, whatever it does
+        return Outcome(job, as_failure(job.source, error))
     return Outcome(job)
 
 

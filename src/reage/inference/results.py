@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,7 +68,8 @@ class AgedPhoto:
             ImageWriteError: If the format is unknown, the file cannot be written, or the format
                 has no place for a manifest.
         """
-        write_photo(path, self.marked(), self.pixels, finish=signed_with(signer, self._target_ages))
+        finish = signed_with(signer, self._target_ages, self.photo)
+        write_photo(path, self.marked(), self.pixels, finish=finish)
 
     def marked(self) -> Photo:
         """The photo with metadata that mark what is written from it as synthetic."""
@@ -99,12 +101,21 @@ class FacePatch:
 
 
 def signed_with(
-    signer: C2paSigner | None, ages: Sequence[float]
+    signer: C2paSigner | None, ages: Sequence[float], edited: Photo | None = None
 ) -> Callable[[bytes, str], bytes] | None:
-    """What adds the manifest to a file that shows these ages; None without a signer."""
+    """What adds the manifest to a file that shows these ages; None without a signer.
+
+    Args:
+        signer: Signs.
+        ages: Target ages in years.
+        edited: The photo that the file is an edit of, if it is one.
+    """
     if signer is None:
         return None
-    return partial(signer.sign, software=software_name(), target_ages=ages)
+    # Only what was read from a file can be named as the parent.
+    path = Path(edited.name) if edited is not None else None
+    parent = (path.read_bytes(), edited.format) if path and edited and path.is_file() else None
+    return partial(signer.sign, software=software_name(), target_ages=ages, edited=parent)
 
 
 def software_name() -> str:
