@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -8,14 +9,15 @@ from grey_faces import GreyJudges, as_asked, faces, silent
 
 from reage.evaluation.distances import (
     equal_distances,
+    pooled_first_pass,
     pooled_second_pass,
     real_distances,
     to_target_group,
 )
 from reage.evaluation.frechet import frechet_distance, kernel_distance
 from reage.evaluation.judges import Remembering, Verdicts
-from reage.evaluation.protocol import measure
-from reage.evaluation.reference import Reference, judge_reference
+from reage.evaluation.protocol import join, measure
+from reage.evaluation.reference import USUAL_THRESHOLD, Reference, judge_reference
 from reage.evaluation.report import without_nan
 from reage.evaluation.strength import STRENGTHS, strength_curve
 from reage.evaluation.summary import summarise
@@ -68,6 +70,47 @@ def test_pooled_second_pass_takes_each_face_once() -> None:
     pooled = pooled_second_pass(found, GreyJudges()(some.images).features)
     assert pooled["count"] == 4
     assert pooled["distance"] == pytest.approx(0.0, abs=1e-6)
+
+
+def test_pooled_first_pass_takes_each_face_once_and_never_its_original() -> None:
+    some = faces([2.0, 30.0, 28.0, 65.5])
+    found = measure(IdentityCopy(), some, GreyJudges(), targets=(28.0, 65.5), progress=silent)
+    passes = [[1.0, 77.0, 3.0, 78.0], [79.0, 5.0, 70.0, 76.0]]
+    first = tuple(verdicts(np.float32(values)[:, None]) for values in passes)
+    found = dataclasses.replace(found, first=first)
+    # The drawn four first, then one more of the groups of both targets.
+    others = faces([28.0, 65.5])
+    together = dataclasses.replace(
+        join(some, others), files=(*some.files, "other-28.png", "other-65.png")
+    )
+    real = Reference(together, 4, verdicts(np.float32([[91], [92], [93], [94], [0], [2]])), 1.0)
+    pooled = pooled_first_pass(found, some, real)
+    # To 28 go the faces 0 and 2, of which 2 is of that age already; to 65.5 go 1 and 3, likewise.
+    assert pooled["count"] == 2
+    # {1, 5} against {0, 2}: means 2 apart, standard deviations 2 sqrt(2) and sqrt(2).
+    assert pooled["distance"] == pytest.approx(4.0 + 2.0, rel=1e-6)
+
+
+def test_distances_to_held_out_faces_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = reference([3.0] * 5, [0.0, 2.0, 10.0, 14.0, 99.0], held_out=2, limit=450)
+    some = faces([50.0, 60.0, 70.0])
+    generated = np.float32([[1], [3], [5]])
+    assert to_target_group(generated, some, 0, real)["held_out_count"] == 0
+    monkeypatch.setattr("reage.evaluation.distances.MIN_HELD_OUT", 2)
+    found = to_target_group(generated, some, 0, real)
+    assert found["held_out_count"] == 2
+    assert found["to_held_out"] == pytest.approx(1.0)
+    # {1, 3} against {10, 14}: means 10 apart, standard deviations sqrt(2) and 2 sqrt(2).
+    assert found["to_trained_on"] == pytest.approx(100.0 + 2.0, rel=1e-6)
+
+
+def test_few_pairs_take_the_threshold_of_many() -> None:
+    few = judge_reference(GreyJudges(), faces([30.0] * 30), 30, cache=None, progress=silent)
+    assert few.threshold == USUAL_THRESHOLD
+    one = judge_reference(GreyJudges(), faces([30.0]), 1, cache=None, progress=silent)
+    assert one.threshold == USUAL_THRESHOLD
+    many = judge_reference(GreyJudges(), faces([30.0] * 150), 150, cache=None, progress=silent)
+    assert many.threshold != USUAL_THRESHOLD
 
 
 def test_kernel_distance_by_chunks(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -41,8 +41,7 @@ def export_command(
     precision: Annotated[
         PrecisionOption | None,
         typer.Option(
-            help="Of ONNX weights: float16 if not given; int8 is smallest and fastest, and less "
-            "exact.",
+            help="Of ONNX weights: float16 if not given; int8 is smallest, and less exact.",
         ),
     ] = None,
 ) -> None:

@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from reage.ages import GROUP_CENTERS, NUM_GROUPS
+from reage.ages import GROUP_CENTERS
 from reage.data.pipeline import Faces
 from reage.evaluation.frechet import frechet_distance, kernel_distance
 from reage.evaluation.protocol import Measurements, group_name
@@ -16,6 +16,8 @@ from reage.evaluation.reference import Reference
 Array = NDArray[np.floating]
 
 HEADLINE_GROUPS: Final = (0, 1, 3, 5, 7, 9, 10, 11)
+MIN_HELD_OUT: Final = 200
+"""Held-out faces that a distance to them alone needs."""
 NAN: Final = float("nan")
 
 
@@ -66,6 +68,7 @@ def to_target_group(
     real = reference.features_of(group)[: reference.limit]
     generated = features[faces.groups != group]
     figures = equal_distances(generated, real, limit=reference.limit)
+    figures |= _by_source(generated, group, reference)
     figures["at_floor_count"] = equal_distances(
         generated, real, limit=floor_count(reference, group)
     )["distance"]
@@ -76,19 +79,39 @@ def to_target_group(
     return figures
 
 
+def _by_source(generated: Array, group: int, reference: Reference) -> dict[str, Any]:
+    """The distance to held-out faces alone, and at that count to faces that were trained on.
+
+    A model may have learned the latter by heart; a group of few held-out faces tells nothing.
+    """
+    held_out, trained_on = reference.features_by_source(group)
+    count = min(len(_present(generated)), len(held_out), len(trained_on), reference.limit)
+    if count < MIN_HELD_OUT:
+        return {"held_out_count": 0, "to_held_out": NAN, "to_trained_on": NAN}
+    return {
+        "held_out_count": count,
+        "to_held_out": equal_distances(generated, held_out, limit=count)["distance"],
+        "to_trained_on": equal_distances(generated, trained_on, limit=count)["distance"],
+    }
+
+
 def pooled_first_pass(measured: Measurements, faces: Faces, reference: Reference) -> dict[str, Any]:
-    """Distances over all targets at once, each with as many real faces as aged ones."""
+    """Distances over all targets at once, each with as many real faces as aged ones.
+
+    Each face is taken once, by turns to each target, as in the second pass, and none of their
+    originals is among the real faces.
+    """
+    turns = np.arange(len(faces.ages)) % len(measured.targets)
     generated, real = [], []
-    for target, verdicts in zip(measured.targets, measured.first, strict=True):
+    for column, target in enumerate(measured.targets):
         group = GROUP_CENTERS.index(float(target))
-        of_group = reference.features_of(group)[: reference.limit]
-        there = _present(verdicts.features[faces.groups != group])
+        chosen = (turns == column) & (faces.groups != group)
+        there = _present(measured.first[column].features[chosen])
+        of_group = reference.features_without(group, faces.files)
         count = min(len(of_group), len(there))
         generated.append(there[:count])
         real.append(of_group[:count])
-    return equal_distances(
-        np.concatenate(generated), np.concatenate(real), limit=reference.limit * NUM_GROUPS
-    )
+    return equal_distances(np.concatenate(generated), np.concatenate(real), limit=len(turns))
 
 
 def pooled_second_pass(measured: Measurements, inputs: Array) -> dict[str, Any]:

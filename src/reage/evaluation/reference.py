@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +21,10 @@ Array = NDArray[np.floating]
 FALSE_MATCH_RATE = 1e-3
 LIMIT = 450
 """Faces on each side of a Frechet distance, at most: distances compare at equal counts only."""
+MIN_PAIRS = 10_000
+"""Pairs of different people that a false match rate of one in a thousand can be seen in."""
+USUAL_THRESHOLD = 0.416
+"""What UTKFace's validation split gives, for sets with fewer pairs."""
 _MIN_CANDIDATES = 60
 
 
@@ -44,6 +49,18 @@ class Reference:
     def features_of(self, group: int) -> Array:
         """Features of all real faces of an age group, held-out ones first, (N, D)."""
         return np.asarray(self.verdicts.features[self.faces.groups == group])
+
+    def features_by_source(self, group: int) -> tuple[Array, Array]:
+        """As `features_of`, of the held-out faces and of those that were trained on."""
+        of_group = self.faces.groups == group
+        held_out = np.arange(len(of_group)) < self.held_out
+        features = self.verdicts.features
+        return np.asarray(features[of_group & held_out]), np.asarray(features[of_group & ~held_out])
+
+    def features_without(self, group: int, files: Sequence[str]) -> Array:
+        """As `features_of`, but for the faces of some files."""
+        others = ~np.isin(self.faces.files, files)
+        return np.asarray(self.verdicts.features[(self.faces.groups == group) & others])
 
     def sources_of(self, group: int) -> tuple[int, int]:
         """How many of the faces that stand for a group are held out, and how many trained on."""
@@ -90,7 +107,8 @@ def judge_reference(
         if path is not None:
             _save(path, verdicts)
     impostors = impostor_distances(verdicts.embeddings[:held_out])
-    threshold = verification_threshold(impostors, FALSE_MATCH_RATE)
+    enough = len(impostors) >= MIN_PAIRS
+    threshold = verification_threshold(impostors, FALSE_MATCH_RATE) if enough else USUAL_THRESHOLD
     return Reference(faces, held_out, verdicts, threshold, limit)
 
 

@@ -15,6 +15,7 @@ from reage.ages import GROUP_CENTERS, NUM_GROUPS
 from reage.data.pipeline import Faces, decode_faces
 from reage.data.record_reader import read_split
 from reage.data.tfrecords import FaceRecord
+from reage.errors import EvaluationError
 from reage.evaluation.distances import HEADLINE_GROUPS, real_distances
 from reage.evaluation.grid import grid
 from reage.evaluation.judges import Judges, Remembering, milliseconds
@@ -105,9 +106,15 @@ def evaluate(
 
     Raises:
         DataError: If there is no such split.
-        EvaluationError: If the model cannot be opened.
+        EvaluationError: If it holds too few faces, or the model cannot be opened.
     """
     records = read_split(prepared, protocol.split)
+    if len(records) < NUM_GROUPS:
+        raise EvaluationError(
+            prepared,
+            f"holds {len(records)} {protocol.split} faces, which tell nothing",
+            f"prepare more faces: at least {NUM_GROUPS} must be held out",
+        )
     rows = draw_rows(_groups(records), protocol.faces, protocol.seed)
     system = open_system(model, tuple(records[row].file for row in rows), threads=threads)
     system.name = name or system.name

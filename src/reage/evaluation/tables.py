@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from reage.evaluation.judges import CONTAMINATED
+from reage.evaluation.reference import MIN_PAIRS
 from reage.evaluation.summary import PRIMARY
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ def distance_table(report: Report, summary: Report) -> Table:
     name = report["distance_name"]
     table = Table(title=f"{summary['system']}: {name} to real faces of the target group")
     columns = ("target", name, "images", "floor", "images", "at", "KID x1000", "back")
+    columns += ("held out", "trained on", "images")
     for column in columns:
         table.add_column(column, justify="right")
     floors = {row["group"]: row for row in report["real_distances"]}
@@ -40,8 +42,14 @@ def distance_table(report: Report, summary: Report) -> Table:
             _number(first["at_floor_count"]),
             _number(1e3 * first["kid"]),
             _number(row.get("second_pass", {}).get("distance")),
+            _number(first["to_held_out"]),
+            _number(first["to_trained_on"]),
+            str(first["held_out_count"] or "-"),
         )
-    table.caption = "at: with as many images as the floor; back: of the second pass"
+    table.caption = (
+        "at: with as many images as the floor; back: of the second pass; held out, trained on: to "
+        "faces of that kind alone, where enough are held out"
+    )
     return table
 
 
@@ -84,7 +92,7 @@ def overall_table(report: Report) -> Table:
         f"{name} to the target group, 8 groups": [
             _number(s["overall"]["headline_distance"]) for s in summaries
         ],
-        f"{name}, pooled": [
+        f"{name}, pooled, each face once": [
             _number(s["overall"]["pooled_first_pass"]["distance"]) for s in summaries
         ],
         f"{name}, second pass": [
@@ -214,10 +222,18 @@ def sources_sentence(report: Report) -> str:
         f"{row['group']} {row['reference_held_out']}+{row['reference_training']}"
         for row in report["real_distances"]
     ]
+    held_out = sum(row["reference_held_out"] for row in report["real_distances"])
+    trained_on = sum(row["reference_training"] for row in report["real_distances"])
+    pairs = f"{report['verification_pairs']:,} pairs of different held-out faces"
+    origin = (
+        f"which one in a thousand of {pairs} are"
+        if report["verification_pairs"] >= MIN_PAIRS
+        else f"as on UTKFace: {pairs} are too few to tell"
+    )
     return (
-        f"Real faces for distances, {report['split']}+train split: {', '.join(parts)}. "
-        f"Same person: L2 below {report['verification_threshold']:.3f}, which one in a thousand of "
-        f"{report['verification_pairs']:,} pairs of different held-out faces are."
+        f"Real faces for distances, {report['split']}+train split: {', '.join(parts)}; "
+        f"{held_out / max(1, held_out + trained_on):.0%} of them are held out. "
+        f"Same person: L2 below {report['verification_threshold']:.3f}, {origin}."
     )
 
 

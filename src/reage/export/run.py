@@ -4,25 +4,26 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
 
 from reage.data.pipeline import load_faces
+from reage.data.prepare import read_dataset
 from reage.errors import ExportError, UsageError
 from reage.export.difference import Difference
-from reage.export.estimator import export_estimator
+from reage.export.estimator import ESTIMATOR_FILE, export_estimator
+from reage.export.onnx import DECODER, ENCODER
 from reage.export.quantize import Precision, export_precision
+from reage.export.terms import terms_of
+from reage.scratch import scratch_folder
 from reage.training.networks import PUBLISHED, make_generator
 from reage.training.run import latest_generator, load_critic, load_run_config
 
 PARITY_FACES = 16
 CALIBRATION_FACES = 32
-LICENCE = "Non-commercial research use, as the UTKFace data; the code is Apache-2.0"
-TRAINING_DATA = "UTKFace (aligned and cropped), training split of reage"
-_TERMS: Final = {"training_data": TRAINING_DATA, "licence": LICENCE}
 
 
 class Format(StrEnum):
@@ -64,26 +65,37 @@ def export_run(
             f"--precision {precision}", "is a choice of ONNX files only", "add --format onnx"
         )
     generator, faces, calibration = load_exportable(run, prepared)
+    terms = terms_of(load_run_config(run), read_dataset(prepared)["source"])
     if file_format is Format.SAVEDMODEL:
         from reage.export.savedmodel import export_savedmodel
 
-        return export_savedmodel(generator, folder, faces, **_TERMS)
+        return export_savedmodel(generator, folder, faces, **terms)
     if file_format is Format.LITERT:
         from reage.export.litert import export_litert
 
-        return export_litert(generator, folder, faces, **_TERMS)
+        return export_litert(generator, folder, faces, **terms)
+    if precision is Precision.INT8 and not len(calibration):
+        raise ExportError(
+            prepared,
+            f"holds too few validation faces to find the ranges of int8 on: {len(faces)}",
+            f"prepare more than {PARITY_FACES}",
+        )
     config = load_run_config(run)
     critic = load_critic(run, config)
     critic_faces = load_faces(prepared, "validation", config.critic.image_size)
-    found = export_precision(
-        generator,
-        folder,
-        faces,
-        precision=precision or Precision.FLOAT16,
-        calibration=calibration,
-        **_TERMS,
-    )
-    export_estimator(critic, critic_faces, folder, LICENCE)
+    folder.mkdir(parents=True, exist_ok=True)
+    with scratch_folder(folder) as whole:
+        found = export_precision(
+            generator,
+            whole,
+            faces,
+            precision=precision or Precision.FLOAT16,
+            calibration=calibration,
+            **terms,
+        )
+        export_estimator(critic, critic_faces, whole, terms["licence"])
+        for name in (ENCODER, DECODER, ESTIMATOR_FILE):
+            (whole / name).replace(folder / name)
     return found
 
 
