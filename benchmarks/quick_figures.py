@@ -17,9 +17,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from reage.data.pipeline import Faces, load_faces
+from reage.data.pipeline import Faces, load_faces, take
 from reage.evaluation.judges import Judges
-from reage.evaluation.protocol import take
 from reage.evaluation.systems import open_system
 
 AGES = (2.5, 8.0, 18.0, 28.0, 45.5, 65.5, 75.5)

@@ -30,10 +30,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from reage.ages import NUM_GROUPS
-from reage.data.pipeline import Faces, Sampling, as_dataset, load_faces, training_batches
+from reage.data.pipeline import Faces, Sampling, as_dataset, load_faces, take, training_batches
 from reage.evaluation.grid import GRID_AGES
 from reage.evaluation.judges import Judges
-from reage.evaluation.protocol import draw_faces, take
+from reage.evaluation.protocol import draw_faces
 from reage.evaluation.run import Protocol, evaluate
 from reage.evaluation.systems import open_system
 from reage.faces.align import crop_face, estimate_similarity

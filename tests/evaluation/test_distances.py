@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from grey_faces import GreyJudges, as_asked, faces, silent
 
+from reage.data.pipeline import join
 from reage.evaluation.distances import (
     equal_distances,
     pooled_first_pass,
@@ -16,7 +17,7 @@ from reage.evaluation.distances import (
 )
 from reage.evaluation.frechet import frechet_distance, kernel_distance
 from reage.evaluation.judges import Remembering, Verdicts
-from reage.evaluation.protocol import join, measure
+from reage.evaluation.protocol import measure
 from reage.evaluation.reference import USUAL_THRESHOLD, Reference, judge_reference
 from reage.evaluation.report import without_nan
 from reage.evaluation.strength import STRENGTHS, strength_curve

@@ -11,12 +11,13 @@ from grey_faces import SIDE, GreyJudges, as_asked, faces, silent
 
 from reage.ages import AGE_GROUPS, NUM_GROUPS
 from reage.cli.app import main
+from reage.data.pipeline import take
 from reage.errors import EvaluationError
 from reage.evaluation import tables
 from reage.evaluation.distances import real_distances
 from reage.evaluation.grid import GRID_AGES, grid
 from reage.evaluation.judges import AGE_JUDGES, Judges, Verdicts, resize
-from reage.evaluation.protocol import balanced_quotas, draw_faces, measure, take
+from reage.evaluation.protocol import balanced_quotas, draw_faces, measure
 from reage.evaluation.reference import judge_reference
 from reage.evaluation.report import write_report
 from reage.evaluation.summary import real_errors, summarise

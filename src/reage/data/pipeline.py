@@ -95,6 +95,28 @@ def decode_faces(records: Sequence[FaceRecord], image_size: int) -> Faces:
     )
 
 
+def take(faces: Faces, rows: NDArray[np.int64]) -> Faces:
+    """The faces of some rows."""
+    return Faces(
+        images=faces.images[rows],
+        ages=faces.ages[rows],
+        sexes=faces.sexes[rows],
+        ethnicities=faces.ethnicities[rows],
+        files=tuple(faces.files[row] for row in rows),
+    )
+
+
+def join(first: Faces, second: Faces) -> Faces:
+    """All faces of two sets."""
+    return Faces(
+        images=np.concatenate([first.images, second.images]),
+        ages=np.concatenate([first.ages, second.ages]),
+        sexes=np.concatenate([first.sexes, second.sexes]),
+        ethnicities=np.concatenate([first.ethnicities, second.ethnicities]),
+        files=first.files + second.files,
+    )
+
+
 def group_probabilities(groups: NDArray[np.int64], power: float) -> NDArray[np.float64]:
     """Probability of drawing each group, (14,): its count to the `power`; empty groups get 0."""
     counts = np.bincount(groups, minlength=NUM_GROUPS).astype(np.float64)

@@ -84,28 +84,6 @@ def balanced_quotas(available: list[int], count: int) -> list[int]:
     return quotas
 
 
-def take(faces: Faces, rows: NDArray[np.int64]) -> Faces:
-    """The faces of some rows."""
-    return Faces(
-        images=faces.images[rows],
-        ages=faces.ages[rows],
-        sexes=faces.sexes[rows],
-        ethnicities=faces.ethnicities[rows],
-        files=tuple(faces.files[row] for row in rows),
-    )
-
-
-def join(first: Faces, second: Faces) -> Faces:
-    """All faces of two sets."""
-    return Faces(
-        images=np.concatenate([first.images, second.images]),
-        ages=np.concatenate([first.ages, second.ages]),
-        sexes=np.concatenate([first.sexes, second.sexes]),
-        ethnicities=np.concatenate([first.ethnicities, second.ethnicities]),
-        files=first.files + second.files,
-    )
-
-
 def measure(
     system: AgingSystem,
     faces: Faces,

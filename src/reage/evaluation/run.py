@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from reage.ages import GROUP_CENTERS, NUM_GROUPS
-from reage.data.pipeline import Faces, decode_faces
+from reage.data.pipeline import Faces, decode_faces, join, take
 from reage.data.record_reader import read_split
 from reage.data.tfrecords import FaceRecord
 from reage.errors import EvaluationError
 from reage.evaluation.distances import HEADLINE_GROUPS, real_distances
 from reage.evaluation.grid import grid
 from reage.evaluation.judges import Judges, Remembering, milliseconds
-from reage.evaluation.protocol import Progress, draw_rows, join, measure, take
+from reage.evaluation.protocol import Progress, draw_rows, measure
 from reage.evaluation.reference import (
     LIMIT,
     Reference,

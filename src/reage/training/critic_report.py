@@ -2,20 +2,43 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
 import numpy as np
 from keras import ops
 
 from reage.ages import NUM_GROUPS
-from reage.data.pipeline import Faces
+from reage.data.pipeline import Faces, join, load_faces, take
 from reage.training.callbacks import tile
 from reage.training.critic import ascend
 from reage.training.samples import grid_faces, to_float
 
 _ASCENT_GROUPS = (0, 3, 7, 9, 11)
+_ENOUGH: Final = 20
 _PIXELS_TOGETHER = 128 * 64**2
 """The published architecture takes hundreds of megabytes for each face of 200 pixels."""
+
+
+def faces_of_every_group(prepared: Path, image_size: int) -> Faces:
+    """Validation faces, and training faces for groups that have few of them.
+
+    The critic knows the latter, and is surer of them; a mean over one face is worse.
+
+    Args:
+        prepared: Prepared data.
+        image_size: The critic's, pixels.
+    """
+    held_out = load_faces(prepared, "validation", image_size)
+    counts = np.bincount(held_out.groups, minlength=NUM_GROUPS)
+    if counts.min() >= _ENOUGH:
+        return held_out
+    trained_on = load_faces(prepared, "train", image_size)
+    rows = [
+        np.flatnonzero(trained_on.groups == group)[: max(0, _ENOUGH - count)]
+        for group, count in enumerate(counts)
+    ]
+    return join(held_out, take(trained_on, np.concatenate(rows)))
 
 
 def mean_predictions(critic: Any, faces: Faces) -> Any:
