@@ -15,7 +15,7 @@ from reage.images import read_photo
 from reage.inference.ager import FaceAger
 from reage.web.archive import AgedArchive, age_archive
 from reage.web.limits import Limits, RefusalError
-from reage.web.work import Wish
+from reage.web.work import MAX_FACES, Wish
 
 LIMITS = Limits(upload_bytes=1_000_000, pixels=2_000_000, archive_photos=4)
 WISH = Wish(70, 1.0, None)
@@ -53,6 +53,27 @@ def test_good_photos_come_back_aged_and_bad_ones_are_named(ager: FaceAger, photo
     assert found["failures.txt"].decode().startswith("notes.txt: is no picture")
     pixels = read_photo(found["003_b_70.png"]).pixels
     np.testing.assert_array_equal(pixels, ager(read_photo(photo).pixels, to=70).pixels)
+
+
+def test_more_faces_are_aged_than_the_page_shows(ager: FaceAger, astronaut_path: Path) -> None:
+    face = Image.open(astronaut_path).convert("RGB").crop((130, 0, 330, 230)).resize((130, 150))
+    crowd, buffer = np.tile(np.asarray(face), (3, 5, 1)), io.BytesIO()
+    Image.fromarray(crowd).save(buffer, "PNG")
+    (found,) = unpacked(
+        age_archive(ager, packed({"crowd.png": buffer.getvalue()}), WISH, LIMITS, 60)
+    ).values()
+    change = read_photo(found).pixels.astype(float) - crowd
+    changes = change.reshape(3, 150, 5, 130, 3).mean(axis=(1, 3, 4))
+    assert changes.size > MAX_FACES
+    # The same change for each of them: the model adds as much everywhere.
+    np.testing.assert_allclose(changes, np.median(changes), rtol=0.1)
+    assert changes.min() > 1
+
+
+@pytest.mark.parametrize("strength", [-0.1, 1.1, float("nan")])
+def test_a_bad_strength_is_no_photos_fault(ager: FaceAger, photo: bytes, strength: float) -> None:
+    with pytest.raises(UsageError, match="share"):
+        age_archive(ager, packed({"me.png": photo}), Wish(70, strength, None), LIMITS, 60)
 
 
 def test_what_archivers_add_is_no_photo(ager: FaceAger, photo: bytes) -> None:

@@ -147,11 +147,3 @@ def test_a_photo_can_be_dropped_or_pasted(page, astronaut_path: Path, kind: str)
     page.evaluate(DROP, ["body", data, "me.png", "image/png", kind])
     shown(page, 70)
     assert page.inner_text("#message") == "1 face found."
-
-
-def test_the_camera_takes_a_photo_and_is_let_go(page) -> None:
-    page.click("#camera")
-    page.get_by_role("button", name="Take the picture").click()
-    shown(page, 70)
-    assert page.inner_text("#message") == "1 face found."
-    assert page.evaluate("document.getElementById('live').srcObject") is None

@@ -51,6 +51,25 @@ def test_photos_in_use_are_not_given_up_for_new_ones() -> None:
     assert store.get(third) is not None
 
 
+def test_no_photo_is_given_up_for_one_that_is_refused_all_the_same() -> None:
+    now = 0.0
+    store = VisitStore(limit=100, seconds=1000, clock=lambda: now)
+    store.add(visit(size=40))
+    store.add(visit(size=40))
+    now = 61.0
+    with pytest.raises(RefusalError, match="too much memory") as refused:
+        store.add(visit(size=150))
+    assert refused.value.status == 413
+    assert len(store) == 2
+    used = store.add(visit(size=20))
+    with pytest.raises(RefusalError, match="Too many"):
+        store.add(visit(size=90))
+    assert len(store) == 3
+    store.add(visit(size=80))
+    assert len(store) == 2
+    assert store.get(used) is not None
+
+
 def test_photos_are_forgotten_in_time_though_nobody_asks() -> None:
     now = 0.0
     store = VisitStore(limit=2, seconds=10, clock=lambda: now)

@@ -2,11 +2,28 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
 from pathlib import Path
 
 import pytest
 from browsing import UPLOAD_BYTES, choose, shown
+from PIL import Image
+
+BUSY = {"status": 503, "json": {"error": "Too many people are at it just now."}}
+ORIGINAL = re.compile(r"/aged\?to=0&")
+
+
+@pytest.fixture(scope="module")
+def couple_path(astronaut_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A photo of two faces."""
+    astronaut = Image.open(astronaut_path).convert("RGB")
+    picture = Image.new("RGB", (1024, 512))
+    for left in (0, 512):
+        picture.paste(astronaut, (left, 0))
+    path = tmp_path_factory.mktemp("couple") / "couple.png"
+    picture.save(path)
+    return path
 
 
 def test_bad_files_are_told_in_words(page, tmp_path: Path) -> None:
@@ -38,8 +55,7 @@ def test_a_photo_that_was_forgotten_is_asked_for_again(page, astronaut_path: Pat
 def test_a_busy_server_is_told_and_soon_forgotten(page, astronaut_path: Path) -> None:
     choose(page, astronaut_path)
     shown(page, 70)
-    refused = {"status": 503, "json": {"error": "Too many people are at it just now."}}
-    page.route("**/aged?*", lambda route: route.fulfill(**refused))
+    page.route("**/aged?*", lambda route: route.fulfill(**BUSY))
     page.press("#age", "ArrowRight")
     page.locator("#message.bad", has_text="Too many people").wait_for()
     assert page.is_visible("#stage")
@@ -47,6 +63,77 @@ def test_a_busy_server_is_told_and_soon_forgotten(page, astronaut_path: Path) ->
     page.press("#age", "ArrowRight")
     shown(page, 72)
     assert page.inner_text("#message") == ""
+
+
+def id_in(request) -> str:
+    """Which photo a request is about."""
+    return request.url.split("/api/photos/")[1].split("/")[0]
+
+
+def is_delete(request) -> bool:
+    return request.method == "DELETE"
+
+
+def test_a_photo_that_cannot_be_shown_leaves_the_one_before_as_it_was(
+    page, astronaut_path: Path, couple_path: Path
+) -> None:
+    with page.expect_request(ORIGINAL) as first:
+        choose(page, astronaut_path)
+    shown(page, 70)
+    pictures = [page.get_attribute(image, "src") for image in ("#before", "#after")]
+    page.route(ORIGINAL, lambda route: route.fulfill(**BUSY), times=1)
+    with page.expect_request(ORIGINAL) as second, page.expect_request(is_delete) as forgotten:
+        choose(page, couple_path)
+    page.locator("#message.bad", has_text="Too many people").wait_for()
+    assert id_in(forgotten.value) == id_in(second.value) != id_in(first.value)
+    assert [page.get_attribute(image, "src") for image in ("#before", "#after")] == pictures
+    assert page.locator("#faces button").count() == 1
+    with page.expect_request("**/aged?*") as asked:
+        page.press("#age", "ArrowRight")
+    assert id_in(asked.value) == id_in(first.value)
+    shown(page, 71)
+    choose(page, couple_path)
+    page.locator("#message", has_text="2 faces found.").wait_for()
+    assert page.locator("#faces button").count() == 2
+
+
+def test_a_first_photo_that_cannot_be_shown_can_be_chosen_again(page, astronaut_path: Path) -> None:
+    page.route(ORIGINAL, lambda route: route.fulfill(**BUSY), times=1)
+    with page.expect_request(ORIGINAL) as asked, page.expect_request(is_delete) as forgotten:
+        choose(page, astronaut_path)
+    page.locator("#message.bad", has_text="Too many people").wait_for()
+    assert id_in(forgotten.value) == id_in(asked.value)
+    assert page.is_visible("#drop")
+    assert not page.is_visible("#result")
+    choose(page, astronaut_path)
+    shown(page, 70)
+
+
+def test_a_photo_that_was_overtaken_is_never_shown(
+    page, astronaut_path: Path, couple_path: Path
+) -> None:
+    held = []
+    page.route(ORIGINAL, lambda route: held.append(route), times=1)
+    with page.expect_request(ORIGINAL) as slow:
+        choose(page, astronaut_path)
+    choose(page, couple_path)
+    shown(page, 70)
+    before = page.get_attribute("#before", "src")
+    with page.expect_request(is_delete) as forgotten:
+        held[0].continue_()
+    assert id_in(forgotten.value) == id_in(slow.value)
+    assert page.get_attribute("#before", "src") == before
+    assert page.locator("#faces button").count() == 2
+
+
+def test_leaving_forgets_a_photo_that_is_not_shown_yet(page, astronaut_path: Path) -> None:
+    held = []
+    page.route(ORIGINAL, lambda route: held.append(route))
+    with page.expect_request(ORIGINAL) as asked:
+        choose(page, astronaut_path)
+    assert page.request.get(asked.value.url).status == 200
+    page.goto("about:blank")
+    assert any(page.request.get(asked.value.url).status == 404 for _ in range(100))
 
 
 def test_another_photo_and_leaving_forget_the_first(page, astronaut_path: Path) -> None:

@@ -17,9 +17,12 @@ from reage.images import read_photo
 from reage.inference.ager import FaceAger
 from reage.web.answers import about_photo
 from reage.web.limits import Limits, RefusalError
-from reage.web.work import MAX_FACES, Wish, encode
+from reage.web.work import Wish, encode
 
 FAILURES_FILE: Final = "failures.txt"
+# As many as on the command line. Nothing of a photo is kept here after it was aged, so there may be
+# more of them than on the page.
+_MAX_FACES: Final = 500
 # How many times its own size an archive may unpack to, and its answer may have.
 _MAX_GROWTH: Final = 20
 _UNPACKING_ERRORS: Final = (
@@ -128,5 +131,6 @@ def _age_entry(
     ager: FaceAger, source: zipfile.ZipFile, entry: zipfile.ZipInfo, wish: Wish, max_pixels: int
 ) -> tuple[bytes, str]:
     photo = read_photo(source.read(entry), max_pixels=max_pixels)
-    opened = ager.open(photo.visible, faces=MAX_FACES, mask=wish.mask).on(photo)
-    return encode(opened.age(wish.to, strength=wish.strength))
+    return encode(
+        ager.age(photo, wish.to, faces=_MAX_FACES, strength=wish.strength, mask=wish.mask)
+    )

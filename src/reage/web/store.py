@@ -12,7 +12,7 @@ from typing import Final
 
 from reage.inference.opened import OpenedPhoto
 from reage.inference.patches import MaskChoice
-from reage.web.limits import busy
+from reage.web.limits import RefusalError, busy
 
 # A photo that was not used for so long may make room for another.
 _PAUSE_SECONDS: Final = 60.0
@@ -56,7 +56,8 @@ class VisitStore:
         Where there is no room, photos that were not used for a minute go, the oldest first.
 
         Raises:
-            RefusalError: If all that are kept are in use.
+            RefusalError: If too much of what is kept is in use, or the photo is too large for an
+                empty store. Nothing is forgotten then.
         """
         name = secrets.token_urlsafe(24)
         with self._lock:
@@ -96,10 +97,21 @@ class VisitStore:
             del self._visits[name]
 
     def _make_room(self, size: int) -> None:
+        if size > self._limit:
+            raise RefusalError(413, "This photo takes too much memory. Please send a smaller one.")
+        for name in self._in_the_way(size):
+            del self._visits[name]
+
+    def _in_the_way(self, size: int) -> list[str]:
+        """Which idle photos must go for a new one; the errors are `add`'s."""
         paused = self._clock() - _PAUSE_SECONDS
-        idle = [name for name, (used, _) in self._visits.items() if used < paused]
         free = self._limit - sum(visit.size for _, visit in self._visits.values())
-        while free < size and idle:
-            free += self._visits.pop(idle.pop(0))[1].size
+        going = []
+        for name, (used, visit) in self._visits.items():
+            if free >= size or used >= paused:
+                break
+            going.append(name)
+            free += visit.size
         if free < size:
             raise busy()
+        return going

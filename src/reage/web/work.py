@@ -103,7 +103,7 @@ def preview(visit: Visit, wish: Wish) -> bytes:
 
 
 def full_photo(visit: Visit, wish: Wish, max_pixels: int) -> Download:
-    """The photo at an age in its own size and format: the faces are the preview's."""
+    """The photo at an age in its own size: the faces are the preview's."""
     _check_faces(wish)
     photo = read_photo(visit.original, max_pixels=max_pixels)
     view = visit.views[wish.mask].on(photo)

@@ -8,6 +8,7 @@ const ui = Object.fromEntries(names.map((id) => [id, find(id)]));
 const START_SPLIT = 0;
 let photo = null; // {id, width, height, faces: [{box}], chosen: Set}
 let opening = 0; // Counts what was opened, so that only the newest is shown.
+let filming = 0; // Counts what was asked of the camera, so that only the newest keeps it on.
 let drawing = false;
 let wanted = false;
 
@@ -41,18 +42,35 @@ async function open(file) {
   say("Looking for faces…");
   try {
     const found = await (await send("/api/photos", file)).json();
+    const original = await originalOf(found.id);
     if (turn !== opening) return forget(found.id);
     leave();
     photo = { ...found, chosen: new Set(found.faces.keys()) };
-    const original = await ask(`/api/photos/${found.id}/aged?to=0&faces=`);
-    showBefore(await original.blob());
-    if (turn === opening) await begin();
+    showBefore(original);
+    await begin();
   } catch (error) {
-    if (turn === opening) fail(error);
+    // Whatever was wrong with the new photo, the one that is shown stays.
+    if (turn === opening) say(error.message, true);
+  }
+}
+
+async function originalOf(id) {
+  // It is not `photo` yet, which the page forgets when it is left.
+  const drop = () => forget(id);
+  window.addEventListener("pagehide", drop);
+  try {
+    return await (await ask(`/api/photos/${id}/aged?to=0&faces=`)).blob();
+  } catch (error) {
+    drop();
+    throw error;
+  } finally {
+    window.removeEventListener("pagehide", drop);
   }
 }
 
 async function begin() {
+  // The camera may have been started while faces were looked for, and is about to be hidden.
+  stopCamera();
   outline(photo, (index) => {
     const on = !photo.chosen.delete(index);
     if (on) photo.chosen.add(index);
@@ -74,21 +92,24 @@ async function draw() {
   if (drawing || !photo) return;
   drawing = true;
   ui.stage.setAttribute("aria-busy", "true");
+  while (wanted && photo) {
+    wanted = false;
+    await drawOnce(photo.id, ui.age.value);
+  }
+  drawing = false;
+  ui.stage.setAttribute("aria-busy", "false");
+}
+
+// Neither an answer nor an error that is late concerns the next photo.
+async function drawOnce(id, age) {
   try {
-    while (wanted && photo) {
-      wanted = false;
-      const [id, age] = [photo.id, ui.age.value];
-      const blob = await (await ask(`/api/photos/${id}/aged?${wish()}`)).blob();
-      if (photo?.id !== id) continue;
-      showAfter(blob, age);
-      if (ui.message.classList.contains("bad")) say("");
-      document.body.dataset.shown = age;
-    }
+    const blob = await (await ask(`/api/photos/${id}/aged?${wish()}`)).blob();
+    if (photo?.id !== id) return;
+    showAfter(blob, age);
+    if (ui.message.classList.contains("bad")) say("");
+    document.body.dataset.shown = age;
   } catch (error) {
-    if (photo) fail(error);
-  } finally {
-    drawing = false;
-    ui.stage.setAttribute("aria-busy", "false");
+    if (photo?.id === id) fail(error);
   }
 }
 
@@ -146,19 +167,32 @@ function sendArchive(file) {
 }
 
 async function startCamera() {
+  stopCamera();
+  const turn = filming;
   try {
-    ui.live.srcObject = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "user" } });
+    const film = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "user" } });
+    // Browsers ask for permission, and much can happen until that is given.
+    if (turn !== filming) return end(film);
+    ui.live.srcObject = film;
     await ui.live.play();
   } catch {
+    if (turn !== filming) return;
+    stopCamera();
     say("The camera cannot be used here. Please choose a photo.", true);
     return;
   }
+  if (turn !== filming) return;
   say("");
   ui.live.hidden = ui.shoot.hidden = false;
 }
 
+function end(film) {
+  for (const track of film.getTracks()) track.stop();
+}
+
 function stopCamera() {
-  ui.live.srcObject?.getTracks().forEach((track) => track.stop());
+  filming++;
+  if (ui.live.srcObject) end(ui.live.srcObject);
   ui.live.srcObject = null;
   ui.live.hidden = ui.shoot.hidden = true;
 }
@@ -184,6 +218,8 @@ function select(tab) {
     one.tabIndex = one === tab ? 0 : -1;
     find(one.getAttribute("aria-controls")).hidden = one !== tab;
   }
+  // Nobody would see that it is on; whoever comes back asks for it again.
+  if (inMany()) stopCamera();
   say("");
 }
 
