@@ -142,6 +142,19 @@ def test_what_cannot_be_meant(
     assert message in capsys.readouterr().err
 
 
+def test_a_command_that_could_not_work_leaves_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "run"
+    arguments = ["train", "--preset", "tiny", "--run", str(folder), "--data", str(tmp_path)]
+    recogniser = ["--set", f'recogniser="{tmp_path / "absent.json"}"']
+    for wrong in (["--set", "seed=-1"], ["--learning-rate", "0"], recogniser):
+        assert main([*arguments, *wrong]) == 2
+        assert len(capsys.readouterr().err.splitlines()) == 1
+        assert not folder.exists()
+    assert main(arguments) == 0
+
+
 @pytest.mark.parametrize(
     ("backend", "message"),
     [

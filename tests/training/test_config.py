@@ -58,11 +58,22 @@ def test_overrides_come_after_the_file(tmp_path: Path) -> None:
         ("stages=3", "must be a list of tables"),
         ("steps", "write --set key=value"),
         ("stages.4.steps=1", "there is no stage 4"),
+        ("stages.0=5", "stages.0 = 5 does not fit; it must be a table"),
+        ("stages.x=1", "stages.x=1: there is no stage x; stages are 0..0"),
+        ("stages.0.weights=5", "stages.0.weights = 5 does not fit; it must be a table"),
+        ("log_every.x=1", "log_every = {'x': 1} does not fit; it must be of type int"),
     ],
 )
 def test_what_does_not_fit_is_refused(override: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         load_config(None, (override,))
+
+
+def test_what_a_file_sets_to_one_value_has_no_parts(tmp_path: Path) -> None:
+    path = toml(tmp_path, "log_every = 5\n")
+    for override in ("log_every.x=1", "log_every.x.y=1"):
+        with pytest.raises(ConfigError, match=f"{override}: 5 has no part x; leave it out"):
+            load_config(path, (override,))
 
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pytest
 
+from reage.errors import TrainingError
 from reage.training.callbacks import EarlyStop, epochs_without_gain
 from reage.training.config import StageConfig
 from reage.training.log import read_log
@@ -68,15 +69,20 @@ def test_a_falling_loss_goes_on(tmp_path: Path) -> None:
 def test_a_resumed_run_remembers(tmp_path: Path) -> None:
     rows = [f"{epoch},2.0,2.0,2.0,NA" for epoch in (0, 1, 2, 1, 2)]
     head = "epoch,g_critic,g_cycle,g_identity,val_g_cycle"
-    (tmp_path / "log.csv").write_text("\n".join([head, *rows]))
+    (tmp_path / "log.csv").write_text("\n".join([head, *rows, ""]))
     assert read_log(tmp_path / "log.csv") == dict.fromkeys(range(3), dict.fromkeys(NAMES, 2.0))
     # Epoch 2 was logged after the last checkpoint and is run again.
     _, epoch = run(EarlyStop(tmp_path, 3), [2.0] * 9, start=2)
     assert epoch == 3
 
 
-def test_no_log_yet(tmp_path: Path) -> None:
-    assert read_log(tmp_path / "log.csv") == {}
+def test_an_epoch_cut_short_is_no_reason_to_stop(tmp_path: Path) -> None:
+    callback = EarlyStop(tmp_path, 3)
+    model, epoch = run(callback, [2.0] * 3)
+    assert epoch == -1
+    model.stop_training = True  # As a signal does.
+    callback.on_epoch_end(3, dict.fromkeys(NAMES, 2.0))
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(
@@ -97,3 +103,12 @@ def test_a_stopped_stage_is_finished(
     if stopped is not None:
         (tmp_path / "stopped.json").write_text(json.dumps({"step": stopped}))
     assert _finished(tmp_path, StageConfig(steps=20)) is finished
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"step": "4"}'])
+def test_a_damaged_note_of_the_stop_is_named(text: str, tmp_path: Path) -> None:
+    steps = keras.Variable(4, dtype="int64", name="steps")
+    save_variables(tmp_path / "state.npz", {"steps": [steps]})
+    (tmp_path / "stopped.json").write_text(text)
+    with pytest.raises(TrainingError, match=r"stopped\.json: is damaged; remove it, and --resume"):
+        _finished(tmp_path, StageConfig(steps=20))

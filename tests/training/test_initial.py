@@ -52,6 +52,30 @@ def test_a_run_starts_from_what_another_ended_with(
         np.testing.assert_array_equal(a.numpy(), b.numpy())
 
 
+def test_a_critic_that_diverged_is_trained_on_from_its_last_good_state(
+    prepared: Path, tiny_config: TrainConfig, tmp_path: Path
+) -> None:
+    diverged, again = tmp_path / "diverged", tmp_path / "again"
+    config = replace(tiny_config, checkpoint_minutes=99.0)
+    short = replace(config, critic=replace(config.critic, steps=8))
+    train_critic(diverged, prepared, short)
+    (diverged / "critic" / "critic.npz").unlink()
+    wild = replace(config, critic=replace(config.critic, learning_rate=1e38))
+    with pytest.raises(TrainingError, match="lower learning rate, from what this one saved"):
+        train_critic(diverged, prepared, wild)
+
+    untouched = replace(config, init=str(diverged), critic=replace(config.critic, steps=0))
+    train_critic(again, prepared, untouched)
+    with np.load(diverged / "critic" / "state.npz") as state:
+        stored = {key.split("/", 2)[2]: state[key] for key in state if key.startswith("average/")}
+    for variable in load_critic(again, untouched).variables:
+        np.testing.assert_array_equal(variable.numpy(), stored[variable.path])
+
+    tamer = replace(config, init=str(diverged))
+    report = train_critic(tmp_path / "tamer", prepared, tamer)
+    assert 0 <= report["accuracy"] <= 1
+
+
 def test_generator_and_discriminator_are_those_of_the_last_stage(trained: Path) -> None:
     filled = networks()
     start_from(str(trained), filled)

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +11,15 @@ import pytest
 import tensorflow as tf
 from graph_file import write_graph
 from keras import ops
-from tiny_gan import SIZE, tiny_batch, tiny_gan, weights
+from tiny_gan import tiny_batch, tiny_gan, weights
 
-from reage.ages import NUM_GROUPS, soft_code
+from reage.ages import soft_code
 from reage.errors import ConfigError
 from reage.models.projected import build_projected_discriminator
 from reage.training.config import StageConfig, TrainConfig
 from reage.training.loss_weights import LossWeights
 from reage.training.projected import FeatureNetwork, ProjectedDiscriminator
-from reage.training.stage import build_gan
+from reage.training.stage import check_stages
 
 CODE = soft_code([3.0, 70.0])
 
@@ -99,10 +98,11 @@ def test_without_realism_there_is_none() -> None:
     assert "projected" not in gan.state()
 
 
-def test_its_weight_needs_a_feature_network() -> None:
-    stage = replace(StageConfig(image_size=SIZE), weights=LossWeights(projected=1.0))
-    with pytest.raises(ConfigError, match="needs a feature network"):
-        build_gan(TrainConfig(width=0.1), stage, None, np.eye(NUM_GROUPS, dtype=np.float32))
+def test_a_run_asks_for_its_features_before_it_trains(tmp_path: Path) -> None:
+    stage = StageConfig(weights=LossWeights(projected=1.0))
+    config = TrainConfig(features=str(tmp_path / "absent.json"), stages=(stage,))
+    with pytest.raises(ConfigError, match=r"absent\.json: is no TensorFlow\.js graph model"):
+        check_stages(config)
 
 
 def test_another_network_is_refused(tmp_path: Path) -> None:

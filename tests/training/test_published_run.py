@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import pytest
 from keras import ops
 
 from reage.ages import NUM_GROUPS
-from reage.errors import ConfigError
+from reage.models.published import IMAGE_SIZE
 from reage.training.config import TrainConfig, load_config, preset_path
-from reage.training.networks import make_critic, make_discriminator, make_generator
+from reage.training.limits import IMAGE_SIZES, PUBLISHED
+from reage.training.networks import make_critic, make_generator
 from reage.training.stage import build_gan
 
 
@@ -45,22 +45,8 @@ def test_one_step_trains_the_generator_and_leaves_the_classifier() -> None:
     assert not any(name.startswith("d_") for name in logs)
 
 
-@pytest.mark.parametrize(
-    ("override", "message"),
-    [
-        ("architecture=publish", "architecture = publish: is unknown; the nearest is published"),
-        ("critic.image_size=64", "image_size = 64: is no size of the published architecture"),
-    ],
-)
-def test_what_does_not_fit(override: str, message: str) -> None:
-    with pytest.raises(ConfigError, match=message):
-        make_critic(load_config(preset_path("published"), (override,)))
-
-
-def test_there_is_no_realism() -> None:
-    config = load_config(preset_path("published"), ("stages.0.realism=true",))
-    with pytest.raises(ConfigError, match="set it to false"):
-        make_discriminator(config, config.stages[0], None)
+def test_its_size_is_the_one_that_a_configuration_may_have() -> None:
+    assert IMAGE_SIZES[PUBLISHED] == (IMAGE_SIZE,)
 
 
 def test_other_architectures_take_other_sizes() -> None:

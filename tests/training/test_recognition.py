@@ -1,10 +1,8 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 import pytest
 from graph_file import strided, write_graph
@@ -16,7 +14,7 @@ from reage.models.presets import discriminator_size
 from reage.training.config import StageConfig, TrainConfig
 from reage.training.loss_weights import LossWeights
 from reage.training.recognition import FaceRecogniser, cosine_distance
-from reage.training.stage import build_gan
+from reage.training.stage import build_gan, check_stages
 
 RNG = np.random.default_rng(0)
 WEIGHTS = {
@@ -77,10 +75,10 @@ def test_what_is_no_recogniser_is_named(tmp_path: Path) -> None:
             FaceRecogniser(path)
 
 
-def test_its_weight_needs_a_recogniser() -> None:
-    stage = replace(StageConfig(image_size=32), weights=LossWeights(recognition=1.0))
-    with pytest.raises(ConfigError, match="needs a face recogniser"):
-        build_gan(TrainConfig(width=0.1), stage, keras.Input((32, 32, 3)), None)
+def test_a_run_asks_for_it_before_it_trains(tmp_path: Path) -> None:
+    config = TrainConfig(recogniser=str(tmp_path / "absent.json"))
+    with pytest.raises(ConfigError, match=r"absent\.json: is no TensorFlow\.js graph model"):
+        check_stages(config)
 
 
 def test_the_margin_of_a_stage_reaches_the_loss(tmp_path: Path) -> None:

@@ -15,14 +15,16 @@ import numpy as np
 import pytest
 
 from reage.data.pipeline import load_faces
-from reage.errors import TrainingError
-from reage.training import run as run_module
+from reage.errors import ReageError, TrainingError
+from reage.training import fit as fit_module
 from reage.training.callbacks import StopAt
 from reage.training.config import TrainConfig, as_dict
+from reage.training.log import read_log
 from reage.training.run import (
     latest_generator,
     load_run_config,
     start_run,
+    started_run,
     train_critic,
     train_generator,
 )
@@ -43,8 +45,8 @@ class Hanging(Checkpoint):
             print("step 10 is saved", flush=True)
             sys.stdin.read()
 
-import reage.training.run as run
-run.Checkpoint = Hanging
+import reage.training.fit as fit
+fit.Checkpoint = Hanging
 folder, prepared = map(Path, sys.argv[1:])
 train_critic(folder, prepared, load_run_config(folder))
 """
@@ -109,12 +111,27 @@ def test_generator_stopped_at_step_10(
     (folder / "critic").mkdir()
     (folder / "critic" / "critic.npz").write_bytes((whole / "critic" / "critic.npz").read_bytes())
     with monkeypatch.context() as patch:
-        patch.setattr(run_module, "StopAt", lambda steps: StopAt(min(steps, 10)))
+        patch.setattr(fit_module, "StopAt", lambda steps: StopAt(min(steps, 10)))
         train_generator(folder, prepared, tiny_config)
     assert weights(folder / STATE)["steps/0000/steps"] == 10
+    ends: list[tuple[int, int]] = []
+
+    class Recording(StopAt):
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:  # noqa: ARG002
+            ends.append((epoch, int(self.model.steps.numpy())))
+
+    monkeypatch.setattr(fit_module, "StopAt", Recording)
     train_generator(folder, prepared, tiny_config)
+    assert ends == [(1, 16), (2, 20)]
     assert weights(folder / STATE)["steps/0000/steps"] == 20
     assert_same(whole / STATE, folder / STATE)
+    # Of the epoch that was cut in two there are only the steps after the stop.
+    expected, found = (read_log(run / STATE.parent / "log.csv") for run in (whole, folder))
+    assert list(found) == list(expected) == [0, 1, 2]
+    for epoch in (0, 2):
+        assert found[epoch] == pytest.approx(expected[epoch], rel=1e-3, abs=1e-5)
+    lines = (folder / STATE.parent / "log.csv").read_text().splitlines()
+    assert [line.split(",")[0] for line in lines] == ["epoch", "0", "1", "2"]
 
 
 @pytest.mark.parametrize(
@@ -144,7 +161,7 @@ def test_a_signal_ends_a_run_with_its_step_saved(
                 os.kill(os.getpid(), number)
 
     with monkeypatch.context() as patch, left_with:
-        patch.setattr(run_module, "StopAt", Signalling)
+        patch.setattr(fit_module, "StopAt", Signalling)
         train_critic(folder, prepared, config)
     state = folder / "critic" / "state.npz"
     assert weights(state)["steps/0000/steps"] == 10
@@ -163,7 +180,7 @@ def test_a_run_that_diverges_ends_and_keeps_its_last_good_state(
     state = tmp_path / "critic" / "state.npz"
     good = weights(state)
     wild = dataclasses.replace(critic, steps=20, learning_rate=1e38)
-    with pytest.raises(TrainingError, match=r"finite.*--init, at a lower learning rate"):
+    with pytest.raises(TrainingError, match=r"finite.*lower learning rate, from what"):
         train_critic(tmp_path, prepared, dataclasses.replace(config, critic=wild))
     for name, values in weights(state).items():
         np.testing.assert_array_equal(values, good[name], err_msg=name)
@@ -191,6 +208,54 @@ def test_a_run_is_not_overwritten(whole: Path, tiny_config: TrainConfig) -> None
     with pytest.raises(TrainingError, match="another configuration"):
         start_run(whole, other, resume=True)
     assert as_dict(load_run_config(whole)) == as_dict(tiny_config)
+
+
+def test_a_run_that_fails_before_its_first_step_can_be_started_again(
+    prepared: Path, tiny_config: TrainConfig, tmp_path: Path
+) -> None:
+    folder, absent = tmp_path / "run", tmp_path / "absent"
+    starts_from_nothing = dataclasses.replace(tiny_config, init=str(absent))
+    for config, data in ((tiny_config, absent), (starts_from_nothing, prepared)):
+        with pytest.raises(ReageError), started_run(folder, config, resume=False):
+            train_critic(folder, data, config)
+        assert list(tmp_path.iterdir()) == []
+    folder.mkdir()
+    (folder / "notes.txt").touch()
+    with pytest.raises(ReageError), started_run(folder, tiny_config, resume=False):
+        train_critic(folder, absent, tiny_config)
+    assert [entry.name for entry in folder.iterdir()] == ["notes.txt"]
+
+
+def test_a_run_that_fails_later_stays(tiny_config: TrainConfig, tmp_path: Path) -> None:
+    state = tmp_path / "critic" / "state.npz"
+    state.parent.mkdir()
+    state.touch()
+    with pytest.raises(KeyError), started_run(tmp_path, tiny_config, resume=False):
+        raise KeyError
+    state.unlink()
+    # It was there before.
+    with pytest.raises(KeyError), started_run(tmp_path, tiny_config, resume=True):
+        raise KeyError
+    assert load_run_config(tmp_path) == tiny_config
+
+
+@pytest.mark.parametrize("text", ["", '{"seed": 0', "[]", "\x00"])
+def test_a_damaged_configuration_is_named(text: str, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(text)
+    with pytest.raises(TrainingError, match=r"config\.json: is damaged; put a copy back"):
+        load_run_config(tmp_path)
+
+
+def test_a_damaged_state_ends_a_generator_with_one_sentence(
+    whole: Path, prepared: Path, tiny_config: TrainConfig, tmp_path: Path
+) -> None:
+    state = tmp_path / STATE.parent.parent / "stage_0_032" / "state.npz"
+    for path in (state, tmp_path / "critic" / "critic.npz"):
+        path.parent.mkdir(parents=True)
+    path.write_bytes((whole / "critic" / "critic.npz").read_bytes())
+    state.write_bytes(b"PK")
+    with pytest.raises(TrainingError, match=r"stage_0_032/state\.npz: is damaged; remove it"):
+        train_generator(tmp_path, prepared, tiny_config)
 
 
 def test_missing_pieces_are_named(prepared: Path, tiny_config: TrainConfig, tmp_path: Path) -> None:

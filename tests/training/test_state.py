@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from reage.errors import TrainingError
-from reage.training.state import load_variables, save_variables
+from reage.training.state import load_variables, save_variables, saved_steps
 
 
 def variable(name: str, value: float) -> keras.Variable:
@@ -37,3 +37,27 @@ def test_another_model_is_refused(tmp_path: Path) -> None:
     save_variables(tmp_path / "state.npz", {"network": [variable("kernel", 1.0)]})
     with pytest.raises(TrainingError, match=r"state\.npz: holds no fitting value for network/bias"):
         load_variables(tmp_path / "state.npz", {"network": [variable("bias", 0.0)]})
+
+
+def test_the_saved_step(tmp_path: Path) -> None:
+    path = tmp_path / "state.npz"
+    save_variables(path, {"steps": [keras.Variable(7, dtype="int64", name="steps")]})
+    assert saved_steps(path) == 7
+    with pytest.raises(TrainingError, match="does not exist"):
+        saved_steps(tmp_path / "none.npz")
+
+
+def test_damage_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "state.npz"
+    save_variables(path, {"steps": [keras.Variable(7, dtype="int64", name="steps")]})
+    whole = path.read_bytes()
+    flipped = whole.replace(b"NUMPY", b"NUMPX", 1)
+    other = tmp_path / "other.npz"
+    save_variables(other, {"network": [variable("kernel", 1.0)]})
+    for damaged in (b"", whole[:40], whole[:-30], b"no archive", flipped, other.read_bytes()):
+        path.write_bytes(damaged)
+        with pytest.raises(TrainingError, match=r"state\.npz: is damaged; remove it, and --resume"):
+            saved_steps(path)
+    path.write_bytes(b"")
+    with pytest.raises(TrainingError, match="is damaged"):
+        load_variables(path, {"steps": []})

@@ -80,6 +80,14 @@ def test_radius_grows_from_nothing() -> None:
     np.testing.assert_allclose(trainer._perturb(data["image"], data), data["image"], atol=1e-5)
 
 
+@pytest.mark.parametrize(("share", "clean"), [(0.0, 0), (0.5, COUNT // 2), (1.0, COUNT)])
+def test_the_clean_share_of_a_batch_stays_as_it_is(share: float, clean: int) -> None:
+    trainer, data = critic_trainer(clean_share=share), batch()
+    images = np.asarray(data["image"])
+    change = np.abs(np.asarray(trainer._partly_perturbed(data["image"], data)) - images)
+    assert (change.max(axis=(1, 2, 3)) > 0).tolist() == [False] * clean + [True] * (COUNT - clean)
+
+
 def test_critic_learns_a_batch_by_heart() -> None:
     trainer, data = critic_trainer(epsilon=0.1), batch()
     losses = [float(trainer.train_step(data)["loss"])]

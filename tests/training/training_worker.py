@@ -10,6 +10,7 @@ from typing import Any
 import keras
 
 from reage.training import critic
+from reage.training import fit as fit_module
 from reage.training import run as run_module
 
 
@@ -25,14 +26,14 @@ def without_chance(patch: Callable[[Any, str, Any], None]) -> None:
 def hang_at(step: int) -> None:
     """Lets this worker say that a step is done, and wait to be killed."""
 
-    class Hanging(run_module.StopAt):
+    class Hanging(fit_module.StopAt):
         def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
             super().on_train_batch_end(batch, logs)
             if int(self.model.steps.numpy()) == step:
                 print(f"step {step} is done", flush=True)
                 sys.stdin.read()
 
-    run_module.StopAt = Hanging
+    fit_module.StopAt = Hanging
 
 
 def main() -> None:

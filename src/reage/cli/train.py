@@ -53,10 +53,17 @@ def train_command(
     ] = False,
     epochs: Annotated[
         int | None,
-        typer.Option(min=1, help="How often the critic and each stage see every training face."),
+        typer.Option(
+            min=1,
+            help="How often critic and stages see every training face; no steps stay none.",
+        ),
     ] = None,
     learning_rate: Annotated[
-        float | None, typer.Option(min=0.0, help="Of critic and generator.")
+        float | None,
+        typer.Option(
+            min=0.0,
+            help="Of critic and first stage's generator; all other rates keep their ratio to that.",
+        ),
     ] = None,
     patience: Annotated[
         int | None,
@@ -104,10 +111,20 @@ def train_command(
 def _train(
     phases: tuple[str, ...], run: Path, data: Path, config: TrainConfig, *, resume: bool
 ) -> None:
-    from reage.training.run import start_run, train_critic, train_generator
+    from reage.training.run import started_run
 
     if phases != ("figures",):
-        start_run(run, config, resume=resume or phases == ("generator",))
+        with started_run(run, config, resume=resume or phases == ("generator",)):
+            _train_networks(phases, run, data, config)
+    if "figures" in phases:
+        _draw(run, data)
+
+
+def _train_networks(phases: tuple[str, ...], run: Path, data: Path, config: TrainConfig) -> None:
+    from reage.training.run import check_generator, train_critic, train_generator
+
+    if "generator" in phases:
+        check_generator(run, data, config)
     if "critic" in phases:
         report = train_critic(run, data, config)
         typer.echo(
@@ -117,8 +134,6 @@ def _train(
     if "generator" in phases:
         train_generator(run, data, config)
         typer.echo(f"generator: trained; export it with `reage export {run}`")
-    if "figures" in phases:
-        _draw(run, data)
 
 
 def _make_data(data: Path) -> None:

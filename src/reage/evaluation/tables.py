@@ -27,8 +27,7 @@ def distance_table(report: Report, summary: Report) -> Table:
     name = report["distance_name"]
     table = Table(title=f"{summary['system']}: {name} to real faces of the target group")
     columns = ("target", name, "images", "floor", "images", "at", "KID x1000", "back")
-    columns += ("held out", "trained on", "images")
-    for column in columns:
+    for column in (*columns, "held out", "trained on", "images"):
         table.add_column(column, justify="right")
     floors = {row["group"]: row for row in report["real_distances"]}
     for row in summary["by_target"]:

@@ -19,7 +19,8 @@ from reage.export.onnx import DECODER, ENCODER
 from reage.export.quantize import Precision, export_precision
 from reage.export.terms import terms_of
 from reage.scratch import scratch_folder
-from reage.training.networks import PUBLISHED, make_generator
+from reage.training.limits import PUBLISHED
+from reage.training.networks import make_generator
 from reage.training.run import latest_generator, load_critic, load_run_config
 
 PARITY_FACES = 16

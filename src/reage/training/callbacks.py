@@ -119,6 +119,9 @@ class EarlyStop(keras.callbacks.Callback):  # type: ignore[misc]
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         """Stops when patience is at its end."""
+        if self.model.stop_training:
+            # An epoch that was cut short is no measure.
+            return
         now = {name: float(logs[name]) for name in WATCHED}
         self.seen = {past: row for past, row in self.seen.items() if past < epoch} | {epoch: now}
         losses = np.array([[row[name] for name in WATCHED] for row in self.seen.values()])

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from reage.data.pipeline import Sampling
 from reage.errors import ConfigError
+from reage.training.limits import check_limits, does_not_fit
 from reage.training.loss_weights import LossWeights
 
 _PRESETS: Final = Path(__file__).parent / "presets"
@@ -143,10 +144,14 @@ def preset_path(name: str) -> Path:
 
 
 def with_epochs(config: TrainConfig, epochs: int, faces: int) -> TrainConfig:
-    """Lets the critic and every stage see each of `faces` training faces `epochs` times."""
+    """Lets the critic and every stage see each of `faces` training faces `epochs` times.
+
+    What has no steps, as a critic that is to stay as it is, keeps none.
+    """
 
     def resized(part: Any) -> Any:
-        return dataclasses.replace(part, steps=math.ceil(epochs * faces / part.batch_size))
+        steps = math.ceil(epochs * faces / part.batch_size) if part.steps else 0
+        return dataclasses.replace(part, steps=steps)
 
     return dataclasses.replace(
         config, critic=resized(config.critic), stages=tuple(map(resized, config.stages))
@@ -154,19 +159,31 @@ def with_epochs(config: TrainConfig, epochs: int, faces: int) -> TrainConfig:
 
 
 def with_learning_rate(config: TrainConfig, rate: float) -> TrainConfig:
-    """Trains critic and generators at `rate`; each discriminator keeps its ratio to it."""
+    """Trains the critic and the generator of the first stage at `rate`.
+
+    All other rates, those of both discriminators and of the later stages, keep their ratio to that
+    of the first stage's generator.
+
+    Raises:
+        ConfigError: If `rate` is no finite number above 0.
+    """
+    first = config.stages[0].generator_learning_rate
 
     def paced(stage: StageConfig) -> StageConfig:
-        ratio = stage.discriminator_learning_rate / stage.generator_learning_rate
         return dataclasses.replace(
-            stage, generator_learning_rate=rate, discriminator_learning_rate=ratio * rate
+            stage,
+            generator_learning_rate=rate * (stage.generator_learning_rate / first),
+            discriminator_learning_rate=rate * (stage.discriminator_learning_rate / first),
+            projected_learning_rate=rate * (stage.projected_learning_rate / first),
         )
 
-    return dataclasses.replace(
+    paced_config = dataclasses.replace(
         config,
         critic=dataclasses.replace(config.critic, learning_rate=rate),
         stages=tuple(map(paced, config.stages)),
     )
+    check_limits(paced_config, "--learning-rate")
+    return paced_config
 
 
 def load_config(path: Path | None = None, overrides: tuple[str, ...] = ()) -> TrainConfig:
@@ -182,7 +199,8 @@ def load_config(path: Path | None = None, overrides: tuple[str, ...] = ()) -> Tr
     values = _read_toml(path) if path else {}
     for override in overrides:
         _apply_override(values, override)
-    return from_dict(values, str(path or "--set"))
+    sources = [*([str(path)] if path else []), *(["--set"] if overrides else [])]
+    return from_dict(values, " with ".join(sources) or "defaults")
 
 
 def from_dict(values: dict[str, Any], source: str) -> TrainConfig:
@@ -193,6 +211,7 @@ def from_dict(values: dict[str, Any], source: str) -> TrainConfig:
     """
     config = _build(TrainConfig, values, source, "")
     assert isinstance(config, TrainConfig)
+    check_limits(config, source)
     return config
 
 
@@ -215,19 +234,22 @@ def _apply_override(values: dict[str, Any], override: str) -> None:
         value = text
     *parents, last = key.strip().split(".")
     node: Any = values
-    for position, name in enumerate(parents):
-        if isinstance(node, list):
-            node = node[_index(node, name, override)]
-        elif parents[position : position + 1] == ["stages"] or name == "stages":
-            node = node.setdefault("stages", [{}])
-        else:
-            node = node.setdefault(name, {})
-    node[last] = value
+    for name in parents:
+        place = _place(node, name, override)
+        if isinstance(node, dict):
+            node.setdefault(name, [{}] if name == "stages" else {})
+        node = node[place]
+    node[_place(node, last, override)] = value
 
 
-def _index(items: list[Any], name: str, override: str) -> int:
-    if not name.isdigit() or int(name) >= len(items):
-        raise ConfigError(override, f"there is no stage {name}", f"stages are 0..{len(items) - 1}")
+def _place(node: Any, name: str, override: str) -> Any:
+    """Where in a table or a list of tables `name` is: its key, or its index."""
+    if isinstance(node, dict):
+        return name
+    if not isinstance(node, list):
+        raise ConfigError(override, f"{node!r} has no part {name}", "leave it out")
+    if not name.isdecimal() or int(name) >= len(node):
+        raise ConfigError(override, f"there is no stage {name}", f"stages are 0..{len(node) - 1}")
     return int(name)
 
 
@@ -237,19 +259,19 @@ def _build(kind: Any, values: Any, source: str, prefix: str) -> Any:
         return _build_dataclass(kind, values, source, prefix)
     if typing.get_origin(kind) is tuple:
         if not isinstance(values, list):
-            raise _mismatch(source, prefix, values, "a list of tables")
+            raise does_not_fit(source, prefix, values, "a list of tables")
         item = typing.get_args(kind)[0]
         return tuple(_build(item, v, source, f"{prefix}.{i}") for i, v in enumerate(values))
     if kind is float and isinstance(values, int) and not isinstance(values, bool):
         return float(values)
     if type(values) is not kind:
-        raise _mismatch(source, prefix, values, f"of type {kind.__name__}")
+        raise does_not_fit(source, prefix, values, f"of type {kind.__name__}")
     return values
 
 
 def _build_dataclass(kind: Any, values: Any, source: str, prefix: str) -> Any:
     if not isinstance(values, dict):
-        raise _mismatch(source, prefix, values, "a table")
+        raise does_not_fit(source, prefix, values, "a table")
     kinds = typing.get_type_hints(kind)
     dotted = f"{prefix}." if prefix else ""
     for key in values:
@@ -260,10 +282,6 @@ def _build_dataclass(kind: Any, values: Any, source: str, prefix: str) -> Any:
     return kind(
         **{key: _build(kinds[key], value, source, dotted + key) for key, value in values.items()}
     )
-
-
-def _mismatch(source: str, key: str, value: Any, wanted: str) -> ConfigError:
-    return ConfigError(source, f"{key} = {value!r} does not fit", f"it must be {wanted}")
 
 
 def as_dict(config: TrainConfig) -> dict[str, Any]:

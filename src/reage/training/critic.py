@@ -103,10 +103,7 @@ class AgeCriticTrainer(ReplicatedModel):
         images = augment(batch["image"], self.random)
         if self.distorted:
             images = distort(images, self.random)
-        names = ("source_group", "sex", "ethnicity")
-        clean = round(images.shape[0] * self.clean_share)
-        worst = self._perturb(images[clean:], {name: batch[name][clean:] for name in names})
-        shown = ops.concatenate([images[:clean], worst])
+        shown = self._partly_perturbed(images, batch)
         variables = self.heads.trainable_variables
 
         def loss() -> tuple[Any, Any]:
@@ -122,6 +119,15 @@ class AgeCriticTrainer(ReplicatedModel):
         self.trackers["loss"].update_state(value)
         self.trackers["accuracy"].update_state(ops.cast(hits, "float32"))
         return results(self.trackers)
+
+    def _partly_perturbed(self, images: Any, batch: dict[str, Any]) -> Any:
+        clean = round(images.shape[0] * self.clean_share)
+        if clean == images.shape[0]:
+            # No network takes a batch of no images.
+            return images
+        names = ("source_group", "sex", "ethnicity")
+        worst = self._perturb(images[clean:], {name: batch[name][clean:] for name in names})
+        return ops.concatenate([images[:clean], worst])
 
     def _loss(self, outputs: dict[str, Any], labels: dict[str, Any]) -> Any:
         ages = soft_ordinal_labels(labels["source_group"], self.label_sigma)

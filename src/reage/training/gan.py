@@ -41,7 +41,8 @@ class FaceAgingGAN(ReplicatedModel):
         label_sigma: Width of the soft ordinal labels of the age head, in groups.
         realism: Whether the discriminator and its terms take part; without them the critic alone
             teaches the generator what age is, which it learns faster.
-        cycle_share: Share of each batch that takes the second pass, back to the source age.
+        cycle_share: Share of each batch that takes the second pass, back to the source age; of
+            each part of a batch it is at least one face.
         r1_interval: The R1 penalty is taken every so many steps, scaled up accordingly.
         ema_decay: Decay of the generator's moving average.
         augment_strength: Strength of the differentiable augmentation.
@@ -220,7 +221,7 @@ class FaceAgingGAN(ReplicatedModel):
             emphasis: (N,) what becoming the target age counts against staying as it was.
         """
         image, target = batch["image"], batch["target_code"]
-        back = slice(0, round(image.shape[0] * self.cycle_share))
+        back = slice(0, max(1, round(image.shape[0] * self.cycle_share)))
         second = self.generator([first["image"][back], batch["source_code"][back]], training=True)
         judged = self.critic(self._for_critic(seen), training=False)
         judged_source = self.critic(self._for_critic(image), training=False)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import re
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from reage.errors import TrainingError
 from reage.models.growth import fill
 from reage.scratch import replacing
+from reage.training.state import DAMAGED
 from reage.weights import load_weights
 
 SHIPPED = "shipped"
@@ -31,7 +31,8 @@ def read_initial(init: str) -> dict[str, Arrays]:
 
     Args:
         init: `shipped`, or a training run's folder; of a run's generator it is the average of the
-            latest stage. What a run has not trained yet is left out.
+            latest stage, of a critic that is not finished its average so far. What a run has not
+            trained yet is left out.
 
     Raises:
         TrainingError: If the folder holds no trained network.
@@ -41,9 +42,11 @@ def read_initial(init: str) -> dict[str, Arrays]:
         return _by_owner(io.BytesIO(load_weights(SHIPPED_FILE)), SHIPPED_FILE)
     run = Path(init)
     weights: dict[str, Arrays] = {}
-    critic = run / "critic" / "critic.npz"
+    critic, unfinished = run / "critic" / "critic.npz", run / "critic" / "state.npz"
     if critic.exists():
         weights |= _by_owner(critic, critic)
+    elif unfinished.exists():
+        weights["critic"] = _by_owner(unfinished, unfinished)["average"]
     stages = sorted(run.glob("generator/stage_*/state.npz"), key=_stage_number)
     if stages:
         found = _by_owner(stages[-1], stages[-1])
@@ -90,7 +93,7 @@ def _by_owner(file: Path | IO[bytes], subject: Path | str) -> dict[str, Arrays]:
     try:
         with np.load(file, allow_pickle=False) as archive:
             arrays = {key: archive[key] for key in archive.files}
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
+    except DAMAGED as error:
         raise TrainingError(
             subject, "is missing or damaged", "name another run, or install reage again"
         ) from error

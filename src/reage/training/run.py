@@ -10,44 +10,36 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
-from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import keras
-import numpy as np
 
-from reage.data.pipeline import Faces, load_faces
+from reage.data.pipeline import Sampling, load_faces
 from reage.errors import TrainingError
 from reage.scratch import replacing
-from reage.training.callbacks import (
-    STOPPED_FILE,
-    Checkpoint,
-    EarlyStop,
-    RefuseDivergence,
-    SampleGrid,
-    StopAt,
-)
+from reage.training.callbacks import STOPPED_FILE, EarlyStop, SampleGrid
 from reage.training.config import StageConfig, TrainConfig, as_dict, from_dict
 from reage.training.critic import build_critic_trainer
-from reage.training.critic_report import ascent_figure, critic_report, mean_predictions
-from reage.training.distribution import (
-    check_batch_size,
-    distributed,
-    is_chief,
-    training_input,
-    wait_for_all,
+from reage.training.critic_report import (
+    ascent_figure,
+    critic_report,
+    faces_of_every_group,
+    mean_predictions,
 )
+from reage.training.distribution import check_batch_size, distributed, is_chief, wait_for_all
+from reage.training.fit import fit_from_saved_step
 from reage.training.gan import FaceAgingGAN
 from reage.training.initial import start_from
-from reage.training.interruption import StopOnSignal
 from reage.training.networks import make_critic
 from reage.training.samples import grid_faces
-from reage.training.stage import build_gan, initialise
-from reage.training.state import load_variables, save_variables
+from reage.training.stage import build_gan, check_stages, initialise
+from reage.training.state import load_variables, save_variables, saved_steps
+
+CONFIG_FILE: Final = "config.json"
 
 
 def start_run(run: Path, config: TrainConfig, *, resume: bool) -> None:
@@ -59,7 +51,7 @@ def start_run(run: Path, config: TrainConfig, *, resume: bool) -> None:
     """
     if not is_chief():
         return
-    saved = run / "config.json"
+    saved = run / CONFIG_FILE
     if saved.exists():
         if not resume:
             raise TrainingError(run, "already holds a run", "add --resume, or name another folder")
@@ -74,6 +66,25 @@ def start_run(run: Path, config: TrainConfig, *, resume: bool) -> None:
     _write_json(saved, as_dict(config))
 
 
+@contextmanager
+def started_run(run: Path, config: TrainConfig, *, resume: bool) -> Iterator[None]:
+    """`start_run`, undone if what is done within fails before anything has been trained.
+
+    So a command that could not work can be mended and given again, for the same folder.
+    """
+    made_folder, made_config = not run.exists(), not (run / CONFIG_FILE).exists()
+    start_run(run, config, resume=resume)
+    try:
+        yield
+    except BaseException:
+        if is_chief() and made_config and not _has_state(run):
+            (run / CONFIG_FILE).unlink(missing_ok=True)
+            if made_folder:
+                with suppress(OSError):
+                    run.rmdir()
+        raise
+
+
 @distributed
 def train_critic(run: Path, prepared: Path, config: TrainConfig) -> dict[str, Any]:
     """Trains the age critic, or goes on with it, and reports on the validation split.
@@ -86,7 +97,8 @@ def train_critic(run: Path, prepared: Path, config: TrainConfig) -> dict[str, An
     """
     settings, folder = config.critic, run / "critic"
     check_batch_size(settings.batch_size)
-    folder.mkdir(parents=True, exist_ok=True)
+    faces = load_faces(prepared, "train", settings.image_size)
+    validation = load_faces(prepared, "validation", settings.image_size)
     keras.utils.set_random_seed(config.seed)
     keras.config.set_dtype_policy(config.precision)
     trainer = build_critic_trainer(config)
@@ -99,12 +111,11 @@ def train_critic(run: Path, prepared: Path, config: TrainConfig) -> dict[str, An
         optimizer=keras.optimizers.Adam(schedule, beta_1=0.9, beta_2=0.99), jit_compile=False
     )
     trainer.optimizer.build(trainer.heads.trainable_variables)
-    faces = load_faces(prepared, "train", settings.image_size)
-    sampling = type(config.sampling)(power=settings.power)
-    _fit(trainer, trainer.state, folder, faces, config, settings, sampling, [])
+    folder.mkdir(parents=True, exist_ok=True)
+    sampling = Sampling(power=settings.power)
+    fit_from_saved_step(trainer, folder, faces, config, settings, sampling, [])
     if settings.start_share:
         _mix_in_start(trainer.average, config)
-    validation = load_faces(prepared, "validation", settings.image_size)
     report = critic_report(trainer.average, validation)
     if is_chief():
         _write_json(folder / "report.json", report)
@@ -112,6 +123,16 @@ def train_critic(run: Path, prepared: Path, config: TrainConfig) -> dict[str, An
         save_variables(folder / "critic.npz", {"critic": trainer.average.variables})
     wait_for_all()
     return report
+
+
+@distributed
+def check_generator(run: Path, prepared: Path, config: TrainConfig) -> None:  # noqa: ARG001
+    """Checks what `train_generator` will need of the configuration, in a moment.
+
+    Raises:
+        ConfigError: See `check_stages`.
+    """
+    check_stages(config)
 
 
 @distributed
@@ -124,25 +145,24 @@ def train_generator(run: Path, prepared: Path, config: TrainConfig) -> None:
     keras.utils.set_random_seed(config.seed)
     keras.config.set_dtype_policy(config.precision)
     critic = load_critic(run, config)
-    critic_faces = load_faces(prepared, "validation", config.critic.image_size)
-    targets = mean_predictions(critic, critic_faces)
+    targets = mean_predictions(critic, faces_of_every_group(prepared, config.critic.image_size))
     previous: FaceAgingGAN | None = None
     for index, stage in enumerate(config.stages):
         check_batch_size(stage.batch_size, stage.accumulate)
         folder = stage_folder(run, index, stage)
-        (folder / "samples").mkdir(parents=True, exist_ok=True)
         gan = build_gan(config, stage, critic, targets)
         initialise(gan, previous, critic, config.init)
         if _finished(folder, stage):
             load_variables(folder / "state.npz", gan.state())
         else:
+            faces = load_faces(prepared, "train", stage.image_size)
             validation = load_faces(prepared, "validation", stage.image_size)
+            folder.mkdir(parents=True, exist_ok=True)
             every = config.sample_every // config.log_every
             grid = SampleGrid(folder / "samples", grid_faces(validation), every)
             painted = [grid] if is_chief() else []
             stop = [EarlyStop(folder, config.patience)] if config.patience else []
-            faces = load_faces(prepared, "train", stage.image_size)
-            _fit(gan, gan.state, folder, faces, config, stage, config.sampling, painted + stop)
+            fit_from_saved_step(gan, folder, faces, config, stage, config.sampling, painted + stop)
         previous = gan
 
 
@@ -164,12 +184,13 @@ def load_run_config(run: Path) -> TrainConfig:
     """The configuration that a run was started with.
 
     Raises:
-        TrainingError: If the folder holds no run.
+        TrainingError: If the folder holds no run, or the file is damaged.
+        ConfigError: If the file holds what does not fit.
     """
-    path = run / "config.json"
+    path = run / CONFIG_FILE
     if not path.exists():
         raise TrainingError(run, "holds no training run", "name the folder given to --run")
-    return from_dict(json.loads(path.read_text(encoding="utf-8")), str(path))
+    return from_dict(_read_json(path, "put a copy back, or start another run"), str(path))
 
 
 def latest_generator(
@@ -201,54 +222,6 @@ def _mix_in_start(critic: Any, config: TrainConfig) -> None:
         variable.assign(share * before.value + (1.0 - share) * variable.value)
 
 
-def _fit(
-    model: Any,
-    state: Any,
-    folder: Path,
-    faces: Faces,
-    config: TrainConfig,
-    settings: Any,
-    sampling: Any,
-    callbacks: list[Any],
-) -> None:
-    """Fits from the saved step, if any, to `settings.steps`."""
-    path = folder / "state.npz"
-    if path.exists():
-        load_variables(path, state())
-    done = int(model.steps.numpy())
-    if done >= settings.steps:
-        return
-    batches = training_input(
-        faces, done, batch_size=settings.batch_size, seed=config.seed, sampling=sampling
-    )
-    log_every = min(config.log_every, settings.steps)
-    files = [
-        keras.callbacks.CSVLogger(str(folder / "log.csv"), append=done > 0),
-        Checkpoint(path, state, config.checkpoint_minutes),
-    ]
-    # Keras writes TensorBoard's files with TensorFlow, on whatever backend.
-    if find_spec("tensorflow"):
-        board = keras.callbacks.TensorBoard(str(folder / "tensorboard"), write_graph=False)
-        files.append(board)
-    with StopOnSignal() as stop:
-        model.fit(
-            batches,
-            initial_epoch=done // log_every,
-            epochs=-(-settings.steps // log_every),
-            steps_per_epoch=log_every,
-            verbose="auto" if sys.stderr.isatty() else 2,
-            shuffle=False,
-            callbacks=[
-                *callbacks,
-                StopAt(settings.steps),
-                stop,
-                RefuseDivergence(folder),
-                *(files if is_chief() else ()),
-            ],
-        )
-    stop.leave_if_received(int(model.steps.numpy()))
-
-
 def _load_average(path: Path, model: Any) -> None:
     load_variables(path, {"average": model.variables})
 
@@ -259,12 +232,33 @@ def stage_folder(run: Path, index: int, stage: StageConfig) -> Path:
 
 
 def _finished(folder: Path, stage: StageConfig) -> bool:
-    path, stopped = folder / "state.npz", folder / STOPPED_FILE
+    path = folder / "state.npz"
+    return path.exists() and saved_steps(path) >= _last_step(folder, stage)
+
+
+def _last_step(folder: Path, stage: StageConfig) -> int:
+    """The step at which a stage ends, or was ended early."""
+    path, remedy = folder / STOPPED_FILE, "remove it, and --resume goes on with the stage"
     if not path.exists():
-        return False
-    report = json.loads(stopped.read_text(encoding="utf-8")) if stopped.exists() else {}
-    with np.load(path, allow_pickle=False) as archive:
-        return int(archive["steps/0000/steps"]) >= int(report.get("step", stage.steps))
+        return stage.steps
+    step = _read_json(path, remedy).get("step")
+    if not isinstance(step, int):
+        raise TrainingError(path, "is damaged", remedy)
+    return step
+
+
+def _has_state(run: Path) -> bool:
+    return any(run.glob("critic/*.npz")) or any(run.glob("generator/*/*.npz"))
+
+
+def _read_json(path: Path, remedy: str) -> dict[str, Any]:
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise TrainingError(path, "is damaged", remedy) from error
+    if not isinstance(values, dict):
+        raise TrainingError(path, "is damaged", remedy)
+    return values
 
 
 def _write_json(path: Path, value: Any) -> None:

@@ -7,10 +7,10 @@ from typing import Any
 
 import keras
 
-from reage.errors import ConfigError
 from reage.models.growth import grow
 from reage.models.projected import build_projected_discriminator
 from reage.training.config import StageConfig, TrainConfig
+from reage.training.distribution import check_batch_size
 from reage.training.gan import FaceAgingGAN
 from reage.training.initial import start_from
 from reage.training.networks import make_discriminator, make_generator
@@ -18,16 +18,26 @@ from reage.training.projected import FeatureNetwork, ProjectedDiscriminator, fea
 from reage.training.recognition import FaceRecogniser
 
 
+def check_stages(config: TrainConfig) -> None:
+    """Checks what the stages will need, before the critic has taken hours.
+
+    Raises:
+        ConfigError: If a batch cannot be shared out evenly, or as `build_gan`.
+    """
+    for stage in config.stages:
+        check_batch_size(stage.batch_size, stage.accumulate)
+    if config.recogniser:
+        FaceRecogniser(Path(config.recogniser))
+    if any(stage.weights.projected for stage in config.stages):
+        FeatureNetwork(Path(config.features))
+
+
 def build_gan(config: TrainConfig, stage: StageConfig, critic: Any, targets: Any) -> FaceAgingGAN:
-    """Builds and compiles a stage's GAN; `targets` are `mean_predictions` of `critic`."""
-    if stage.weights.recognition and not config.recogniser:
-        raise ConfigError(
-            "weights.recognition", "needs a face recogniser", "set `recogniser` to its path"
-        )
-    if stage.weights.projected and not config.features:
-        raise ConfigError(
-            "weights.projected", "needs a feature network", "set `features` to its path"
-        )
+    """Builds and compiles a stage's GAN; `targets` are `mean_predictions` of `critic`.
+
+    Raises:
+        ConfigError: If a file that the configuration names is not the network that it should be.
+    """
     gan = FaceAgingGAN(
         generator=make_generator(config, stage.image_size),
         average=make_generator(config, stage.image_size),

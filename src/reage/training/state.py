@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import struct
 import zipfile
-from collections.abc import Mapping, Sequence
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,7 +17,21 @@ import numpy as np
 from reage.errors import TrainingError
 from reage.scratch import replacing
 
-DIVERGED_REMEDY: Final = "start another run from it with --init, at a lower learning rate"
+DIVERGED_REMEDY: Final = (
+    "start another run at a lower learning rate, from what this one saved with --init"
+)
+DAMAGED: Final = (
+    OSError,
+    ValueError,
+    EOFError,
+    KeyError,
+    RuntimeError,
+    struct.error,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+"""What NumPy and `zipfile` raise of files that are not what was written."""
+
 Owners = Mapping[str, Sequence[Any]]
 
 
@@ -44,20 +61,39 @@ def load_variables(path: Path, owners: Owners) -> None:
     Raises:
         TrainingError: If the file is absent, damaged, or of another model.
     """
-    remedy = "start again without --resume, or name the run that wrote it"
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {_key(key): archive[key] for key in archive.files}
-    except FileNotFoundError as error:
-        raise TrainingError(path, "does not exist", remedy) from error
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise TrainingError(path, "is damaged", remedy) from error
+    with _opened(path) as archive:
+        arrays = {_key(key): archive[key] for key in archive.files}
     for owner, variables in owners.items():
         for name, variable in _named(owner, variables):
             key = _key(name)
             if key not in arrays or arrays[key].shape != tuple(variable.shape):
-                raise TrainingError(path, f"holds no fitting value for {key}", remedy)
+                raise TrainingError(
+                    path, f"holds no fitting value for {key}", "name the run that wrote it"
+                )
             variable.assign(arrays[key])
+
+
+def saved_steps(path: Path) -> int:
+    """The step at which a training state was saved.
+
+    Raises:
+        TrainingError: If the file is absent or damaged.
+    """
+    with _opened(path) as archive:
+        return int(archive["steps/0000/steps"])
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """An archive to be read within; what goes wrong there is the file's fault."""
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            yield archive
+    except FileNotFoundError as error:
+        raise TrainingError(path, "does not exist", "name the run that wrote it") from error
+    except DAMAGED as error:
+        remedy = "remove it, and --resume trains that part again"
+        raise TrainingError(path, "is damaged", remedy) from error
 
 
 def _named(owner: str, variables: Sequence[Any]) -> list[tuple[str, Any]]:
