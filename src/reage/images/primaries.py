@@ -52,7 +52,7 @@ def read_color_code(stream: IO[bytes]) -> ColorCode | None:
     try:
         meta = _meta_box(stream)
         return None if meta is None else _of_main_picture(meta)
-    except (struct.error, IndexError, StopIteration):  # what is cut short has none
+    except (struct.error, IndexError):  # what is cut short has none
         return None
 
 
