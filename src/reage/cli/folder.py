@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import typer
 
@@ -15,7 +15,11 @@ from reage.errors import ImageReadError, ImageWriteError, UsageError
 
 if TYPE_CHECKING:
     from reage.images.c2pa import C2paSigner
+    from reage.inference.budget import PixelBudget
     from reage.inference.results import AgedPhoto
+
+# Two of the largest photos that are read, of 1.3 GB each at most.
+_PIXELS_AT_A_TIME: Final = 200_000_000
 
 
 def age_folder(
@@ -39,6 +43,7 @@ def age_folder(
     from rich.console import Console
     from rich.progress import Progress
 
+    from reage.inference.budget import PixelBudget
     from reage.inference.folder import (
         FAILURES_FILE,
         Tally,
@@ -62,7 +67,7 @@ def age_folder(
     try:
         with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
             task = bar.add_task(printable(str(source)), total=len(jobs))
-            work = partial(_age_one, age, signer)
+            work = partial(_age_one, age, signer, PixelBudget(_PIXELS_AT_A_TIME))
             for outcome in run_jobs(jobs, work, workers=default_threads()):
                 tally.count(outcome)
                 bar.advance(task)
@@ -78,11 +83,18 @@ def age_folder(
 
 
 def _age_one(
-    age: Callable[[Path], AgedPhoto], signer: C2paSigner | None, photo: Path, target: Path
+    age: Callable[[Path], AgedPhoto],
+    signer: C2paSigner | None,
+    budget: PixelBudget,
+    photo: Path,
+    target: Path,
 ) -> None:
+    from reage.images import count_pixels
+
     if signer is not None:
         signer.check(target)
-    age(photo).save(target, signer=signer)
+    with budget.holding(count_pixels(photo)):
+        age(photo).save(target, signer=signer)
 
 
 def _write_failures(path: Path, content: bytes | None) -> None:

@@ -1,7 +1,13 @@
 """Reading any photo as upright sRGB pixels, and writing it back as the file it was."""
 
 from reage.images.photo import JpegSettings, Photo, PhotoMetadata, PhotoSource
-from reage.images.read import DEFAULT_MAX_BYTES, DEFAULT_MAX_PIXELS, read_marks, read_photo
+from reage.images.read import (
+    DEFAULT_MAX_BYTES,
+    DEFAULT_MAX_PIXELS,
+    count_pixels,
+    read_marks,
+    read_photo,
+)
 from reage.images.write import (
     check_output_path,
     check_writable_path,
@@ -21,6 +27,7 @@ __all__ = [
     "PhotoSource",
     "check_output_path",
     "check_writable_path",
+    "count_pixels",
     "encode_photo",
     "format_for_path",
     "read_marks",

@@ -106,12 +106,24 @@ def read_marks(path: Path) -> PhotoMetadata:
         ImageReadError: If it cannot be read, or is no picture.
         MissingExtraError: If it is a HEIC picture and `pillow-heif` is not installed.
     """
-    name = os.fspath(path)
+    with _opened(os.fspath(path)) as image:
+        return read_origin(image)
+
+
+def count_pixels(path: Path) -> int:
+    """How many pixels a file claims, without decoding one; the errors are `read_marks`'."""
+    with _opened(os.fspath(path)) as image:
+        return image.width * image.height
+
+
+@contextmanager
+def _opened(name: str) -> Iterator[Image.Image]:
+    """An image whose header alone was read."""
     with _open_file(name, DEFAULT_MAX_BYTES) as stream:
         header = stream.read(_HEADER_SIZE)
         stream.seek(0)
         with _pillow_errors(name, header), _open_image(stream, name, header) as image:
-            return read_origin(image)
+            yield image
 
 
 def _from_array(array: NDArray[Any]) -> Photo:
