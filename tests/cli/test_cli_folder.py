@@ -64,6 +64,14 @@ def test_a_folder_is_mirrored_and_failures_are_listed(
     assert (before != after).any()
 
 
+def test_an_empty_file_is_called_empty(
+    run: Run, album: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (album / "empty.heic").write_bytes(b"")
+    assert run(album, "-o", tmp_path / "out") == 1
+    assert "empty.heic: is empty (0 bytes)" in capsys.readouterr().err
+
+
 def test_finished_results_are_left_alone(
     run: Run, album: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

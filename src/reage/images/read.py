@@ -111,9 +111,12 @@ def read_marks(path: Path) -> PhotoMetadata:
 
 
 def count_pixels(path: Path) -> int:
-    """How many pixels a file claims, without decoding one; the errors are `read_marks`'."""
-    with _opened(os.fspath(path)) as image:
-        return image.width * image.height
+    """How many pixels a file claims, without decoding one; 0 where `read_photo` will say why."""
+    try:
+        with _opened(os.fspath(path)) as image:
+            return image.width * image.height
+    except ReageError:
+        return 0
 
 
 @contextmanager
