@@ -102,7 +102,8 @@ def test_the_margin_of_a_stage_reaches_the_loss(tmp_path: Path) -> None:
         "self_weight": np.zeros(2, np.float32),
     }
     code = gan.generator([images, batch["target_code"]])["code"]
-    terms = gan._generator_terms(batch, {"image": aged, "delta": aged, "code": code}, aged)
+    first = {"image": aged, "delta": aged, "code": code}
+    terms = gan._generator_terms(batch, first, aged, np.ones(2, np.float32))
     # 10 years may cost 0.25, 60 years (to the centre of 71-80: 57.5) 0.25 * 57.5 / 30.
     excess = np.maximum(0.4 - np.array([0.25, 0.25 * 57.5 / 30]), 0.0)
     assert float(terms["recognition"]) == pytest.approx(excess.mean(), abs=1e-5)
