@@ -84,7 +84,20 @@ def test_in_place_never_drops_the_other_pictures_of_a_file(
         face.save(moving, save_all=True, append_images=[face.rotate(3)])
     before = moving.read_bytes()
     assert reage("age", moving, "--to", 90, "--in-place") == 1
-    one_sentence("more pictures, which would be lost")
+    one_sentence("more pictures or a film, which would be lost")
+    assert moving.read_bytes() == before
+
+
+def test_in_place_never_drops_the_film_of_a_motion_photo(
+    reage, photo: Path, tmp_path: Path, one_sentence
+) -> None:
+    moving = tmp_path / "moving.jpg"
+    with Image.open(photo) as face:
+        face.convert("RGB").save(moving)
+    before = moving.read_bytes() + b"\0\0\0\x18ftypmp42" + bytes(1000)
+    moving.write_bytes(before)
+    assert reage("age", moving, "--to", 90, "--in-place") == 1
+    one_sentence("more pictures or a film, which would be lost")
     assert moving.read_bytes() == before
 
 
