@@ -16,7 +16,7 @@ from reage.export import quantize
 from reage.export import run as export_run_module
 from reage.export.difference import Difference, difference
 from reage.export.quantize import BOUNDS, Precision, export_precision
-from reage.export.run import Format, export_run
+from reage.export.run import Format, _refusals_about, export_run
 from reage.inference.session import AgingModel
 from reage.models.generator import build_generator
 from reage.models.presets import generator_size
@@ -150,6 +150,12 @@ def test_precision_belongs_to_onnx(tmp_path: Path) -> None:
         export_run(
             tmp_path, tmp_path, tmp_path, file_format=Format.LITERT, precision=Precision.INT8
         )
+
+
+def test_a_refusal_names_the_folder_asked_for_and_not_the_scratch(tmp_path: Path) -> None:
+    with pytest.raises(ExportError) as caught, _refusals_about(tmp_path):
+        raise ExportError(tmp_path / ".reage-1.tmp", "differs", "report it")
+    assert str(caught.value) == f"{tmp_path}: differs; report it."
 
 
 def test_the_command_passes_its_options_on(tmp_path: Path, monkeypatch) -> None:

@@ -147,6 +147,17 @@ def test_the_manifest_says_how_the_picture_was_made(signer: C2paSigner) -> None:
     assert edited["description"] == "faces shown at age 5, 70.5"
 
 
+@pytest.mark.parametrize("parent", [b"8BPS\0\1" + bytes(400), b"\x89PNG\r\n\x1a\n\0"])
+def test_a_photo_that_c2pa_cannot_read_is_no_parent(signer: C2paSigner, parent: bytes) -> None:
+    import c2pa
+
+    signed = signer.sign(picture("PNG"), "PNG", "reage 9.9", (70.0,), (parent, "PNG"))
+    with c2pa.Reader("image/png", io.BytesIO(signed)) as reader:
+        [assertion] = reader.get_active_manifest()["assertions"]
+    actions = [action["action"] for action in assertion["data"]["actions"]]
+    assert actions == ["c2pa.created", "c2pa.edited"]
+
+
 def test_an_edit_names_its_parent_and_keeps_its_manifest(
     signer: C2paSigner, identity: Files, tiny_model: Path, astronaut_path: Path, tmp_path: Path
 ) -> None:

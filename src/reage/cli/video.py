@@ -156,7 +156,6 @@ def video_target(source: Path, output: str | None, tag: str) -> Path:
         source: The input.
         output: The text of `-o`.
         tag: Ends a name that is made from the input's.
-
     """
     from reage.inference.video.writer import CONTAINERS
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -85,7 +87,7 @@ def export_run(
     critic = load_critic(run, config)
     critic_faces = load_faces(prepared, "validation", config.critic.image_size)
     folder.mkdir(parents=True, exist_ok=True)
-    with scratch_folder(folder) as whole:
+    with scratch_folder(folder) as whole, _refusals_about(folder):
         found = export_precision(
             generator,
             whole,
@@ -98,6 +100,15 @@ def export_run(
         for name in (ENCODER, DECODER, ESTIMATOR_FILE):
             (whole / name).replace(folder / name)
     return found
+
+
+@contextmanager
+def _refusals_about(folder: Path) -> Iterator[None]:
+    """Names the folder that was asked for, and not the one that files are tried in."""
+    try:
+        yield
+    except ExportError as error:
+        raise ExportError(folder, error.reason, error.remedy) from error
 
 
 def load_exportable(

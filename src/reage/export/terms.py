@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
-from reage.errors import TrainingError
+from reage.errors import ReageError
 from reage.training.config import TrainConfig
 from reage.training.initial import SHIPPED
 from reage.training.run import load_run_config
@@ -38,7 +38,7 @@ def _comes_from_utkface(init: str) -> bool:
         seen.add(init)
         try:
             config = load_run_config(Path(init))
-        except TrainingError:
+        except ReageError:
             return True
         init = config.init or config.critic.init
     return init == SHIPPED

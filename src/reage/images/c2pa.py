@@ -77,7 +77,8 @@ class C2paSigner:
             target_ages: Ages shown, in years.
             edited: The photo that it was made from, as a file and the name of its format: the
                 manifest names it as the parent, and keeps the manifest that it holds. Without one,
-                or where its format holds no manifest, the picture counts as newly created.
+                or where its format holds no manifest or cannot be read, the picture counts as newly
+                created.
 
         Raises:
             ImageWriteError: If the format cannot hold a manifest, or signing fails.
@@ -104,6 +105,9 @@ class C2paSigner:
                     builder.add_ingredient(_PARENT, parent[1], io.BytesIO(parent[0]))
                 builder.sign(signer, _MEDIA_TYPES[format_name], io.BytesIO(data), signed)
         except c2pa.C2paError as error:
+            if parent is not None:
+                # A photo that C2PA's library cannot read, as a Photoshop file, is no parent.
+                return self.sign(data, format_name, software, target_ages)
             raise ImageWriteError(
                 "C2PA", f"refuses to sign ({_reason(error)})", "check certificate and key"
             ) from error

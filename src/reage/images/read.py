@@ -18,7 +18,6 @@ from PIL import Image, UnidentifiedImageError
 from reage.errors import ImageReadError, MissingExtraError, ReageError
 from reage.images.color import to_srgb
 from reage.images.container import (
-    CUT_SHORT,
     fault_of,
     holds_film,
     is_heic,
@@ -27,7 +26,7 @@ from reage.images.container import (
 from reage.images.metadata import read_metadata, read_origin
 from reage.images.photo import Photo, PhotoMetadata, PhotoSource
 from reage.images.primaries import read_color_code, to_srgb_levels
-from reage.images.quiet import quiet_pillow
+from reage.images.refusal import FETCH_AGAIN, pillow_errors
 
 DEFAULT_MAX_PIXELS: Final = 100_000_000
 # A picture of that many pixels, 16 bits deep, not compressed, has less.
@@ -40,8 +39,6 @@ _FORMATS: Final = (
 )
 _WRITE_AS: Final = {"MPO": "JPEG", "DIB": "BMP"}
 _WRITABLE: Final = ("JPEG", "PNG", "WEBP", "AVIF", "HEIF", "TIFF", "GIF", "BMP", "JPEG2000", "PPM")
-_KNOWN_STARTS: Final = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"II*\0", b"MM\0*", b"BM")
-_FETCH_AGAIN: Final = "copy or download it again"
 _HEADER_SIZE: Final = 512
 _REDUCED_COPY_TAG: Final = 254
 _UPRIGHT: Final = {
@@ -125,7 +122,7 @@ def _opened(name: str) -> Iterator[Image.Image]:
     with _open_file(name, DEFAULT_MAX_BYTES) as stream:
         header = stream.read(_HEADER_SIZE)
         stream.seek(0)
-        with _pillow_errors(name, header), _open_image(stream, name, header) as image:
+        with pillow_errors(name, header), _open_image(stream, name, header) as image:
             yield image
 
 
@@ -154,7 +151,7 @@ def _from_array(array: NDArray[Any]) -> Photo:
 
 def _from_image(image: Image.Image, max_pixels: int) -> Photo:
     name = str(getattr(image, "filename", "")) or "<image>"
-    with _pillow_errors(name):
+    with pillow_errors(name):
         _check_pixels(image.size, name, max_pixels)
         return _to_photo(image, name)
 
@@ -162,12 +159,12 @@ def _from_image(image: Image.Image, max_pixels: int) -> Photo:
 def _from_stream(stream: IO[bytes], name: str, max_pixels: int) -> Photo:
     header = stream.read(_HEADER_SIZE)
     if not header:
-        raise ImageReadError(name, "is empty (0 bytes)", _FETCH_AGAIN)
+        raise ImageReadError(name, "is empty (0 bytes)", FETCH_AGAIN)
     fault = fault_of(stream)
     if fault is not None:
-        raise ImageReadError(name, fault, _FETCH_AGAIN)
+        raise ImageReadError(name, fault, FETCH_AGAIN)
     stream.seek(0)
-    with _pillow_errors(name, header), _open_image(stream, name, header) as image:
+    with pillow_errors(name, header), _open_image(stream, name, header) as image:
         _check_pixels(image.size, name, max_pixels)
         _check_not_raw(image, name, header)
         has_more = _is_animated(image) or holds_film(stream)
@@ -227,51 +224,6 @@ def _open_file(name: str, max_bytes: int) -> Iterator[IO[bytes]]:
         raise ImageReadError(path, f"cannot be opened ({reason})", "check the path") from error
     with stream:
         yield stream
-
-
-@contextmanager
-def _pillow_errors(name: str, header: bytes = b"") -> Iterator[None]:
-    """Silences Pillow's warnings and turns whatever its decoders raise into one error."""
-    try:
-        with quiet_pillow():
-            yield
-    except ReageError:
-        raise
-    except Image.DecompressionBombError as error:
-        raise ImageReadError(
-            name, "claims more pixels than any photo has", "make it smaller"
-        ) from error
-    except UnidentifiedImageError as error:
-        raise _unidentified(name, header) from error
-    except MemoryError as error:
-        raise ImageReadError(
-            name, "does not fit into memory", "make it smaller or free some memory"
-        ) from error
-    except Exception as error:  # decoders raise anything on damaged data
-        raise _damaged(name, error) from error
-
-
-def _unidentified(name: str, header: bytes) -> ImageReadError:
-    if header.startswith(_KNOWN_STARTS) or header[4:8] == b"ftyp" or header[8:12] == b"WEBP":
-        return ImageReadError(
-            name, "has a damaged or unknown header", "copy or download it again, or convert it"
-        )
-    return ImageReadError(
-        name,
-        "is no picture of a known format",
-        "give a JPEG, PNG, WebP, AVIF, HEIC, TIFF, GIF or BMP file",
-    )
-
-
-def _damaged(name: str, error: Exception) -> ImageReadError:
-    detail = " ".join(str(error).split()).rstrip(".") or type(error).__name__
-    if "truncated" in detail.lower():
-        return ImageReadError(name, CUT_SHORT, _FETCH_AGAIN)
-    if "MAX_TEXT" in detail:
-        return ImageReadError(
-            name, "holds a text that unpacks to megabytes", "save it anew without its texts"
-        )
-    return ImageReadError(name, f"is damaged ({detail})", _FETCH_AGAIN)
 
 
 def _check_pixels(size: tuple[int, int], name: str, max_pixels: int) -> None:
