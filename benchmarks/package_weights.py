@@ -16,7 +16,7 @@ from reage.training.initial import read_initial, write_initial
 TRAINING = "training.npz"
 PURPOSES = {
     "generator_encoder.onnx": "Turns an aligned face into feature maps",
-    "generator_decoder.onnx": "Turns feature maps and an age code into a delta",
+    "generator_decoder.onnx": "Turns feature maps and an age code into a delta and a flow",
     "age_estimator.onnx": "Tells how likely a face is of each age group",
     TRAINING: "Critic, generator and discriminator in half precision, to train on from",
 }

@@ -22,6 +22,7 @@ import numpy as np
 
 from reage.faces.align import invert
 from reage.faces.blend import LEVELS_PER_UNIT
+from reage.faces.change import delta_of
 from reage.inference.ager import FaceAger, crop_faces
 from reage.inference.results import FacePatch
 from reage.inference.video.clock import FrameClock
@@ -113,7 +114,7 @@ class FlickerMeter:
             place = change.patch
             other = raw_of[change.identity]
             [crop] = crop_faces(pixels, [place.matrix], self._size)
-            layers = [crop, shown_at(place, other), change.delta * place.mask[..., None]]
+            layers = [crop, shown_at(place, other), delta_of(change.values) * place.mask[..., None]]
             now[change.identity] = layers
             if change.identity in self._last:
                 inside = place.mask > INSIDE
@@ -130,9 +131,8 @@ def shown_at(place: FacePatch, change: FaceChange) -> np.ndarray:
         [invert(change.patch.matrix), [0, 0, 1]]
     )
     size = change.patch.mask.shape[::-1]
-    return cv2.warpAffine(
-        change.delta * change.patch.mask[..., None], linear[:2], size, flags=cv2.INTER_CUBIC
-    )
+    shown = delta_of(change.values) * change.patch.mask[..., None]
+    return cv2.warpAffine(shown, linear[:2], size, flags=cv2.INTER_CUBIC)
 
 
 @contextmanager

@@ -15,13 +15,14 @@ from PIL import Image, ImageDraw
 
 from reage import FaceAger
 from reage.faces.align import crop_face, invert, transform_points
+from reage.faces.change import delta_of
 from reage.inference.opened import OpenedPhoto
 from reage.inference.strip import Window, arrange, make_tile, portrait_window
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 PICTURES = Path(__file__).with_name("gallery")
 AGES = (5, 15, 30, 50, 70, 90)
-OLD = 75
+YOUNG, OLD = 4, 75
 WIDTH = 1200
 
 Views = Iterable[tuple[str, NDArray[np.uint8]]]
@@ -40,6 +41,7 @@ def main() -> None:
         save("grey", ager.sweep(photo.convert("L"), AGES).strip())
     save("strength", side_by_side(strengths(opened), window))
     save("skin", side_by_side(masks(opened, ager.open(astronaut, mask="skin")), window))
+    save("shape", side_by_side(shapes(opened, ager.open(astronaut, mask="shape")), window))
     save("steps", make_steps(opened))
 
 
@@ -56,11 +58,19 @@ def masks(face: OpenedPhoto, skin: OpenedPhoto) -> Views:
     yield "skin", skin.age(OLD).pixels
 
 
+def shapes(face: OpenedPhoto, shape: OpenedPhoto) -> Views:
+    """The photo, and its colours alone and its shape, too, at a young and an old age."""
+    yield "photo", face.photo.pixels
+    for age in (YOUNG, OLD):
+        yield f"{age}, face", face.age(age).pixels
+        yield f"{age}, shape", shape.age(age).pixels
+
+
 def make_steps(opened: OpenedPhoto) -> Image.Image:
     """What each step from the photo to the result makes of its largest face."""
     patch, pixels, size = opened.patches[0], opened.photo.pixels, opened.model.image_size
     sweep = opened.sweep([OLD])
-    delta = np.clip(127.5 * (1 + sweep.deltas[0][0]), 0, 255).astype(np.uint8)
+    delta = np.clip(127.5 * (1 + delta_of(sweep.changes[0][0])), 0, 255).astype(np.uint8)
     mask = (255 * patch.mask).astype(np.uint8)[..., None].repeat(3, axis=2)
     left, top, right, bottom = portrait(opened)
     side = min(right - left, bottom - top)

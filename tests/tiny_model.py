@@ -14,7 +14,6 @@ from reage.faces.align import TEMPLATE
 SIZE = 64
 PER_YEAR = 0.004
 METADATA = {
-    "format_version": "1",
     "image_size": str(SIZE),
     "age_groups": json.dumps([[group.low, group.high] for group in AGE_GROUPS]),
     "template": json.dumps(np.asarray(TEMPLATE).tolist()),
@@ -24,12 +23,20 @@ METADATA = {
 
 
 def write_tiny_model(
-    folder: Path, *, gain: float = 0.0, metadata: dict[str, str] | None = None
+    folder: Path,
+    *,
+    gain: float = 0.0,
+    flow: tuple[float, float] | None = None,
+    metadata: dict[str, str] | None = None,
 ) -> Path:
-    """Writes a model with delta = (years - 50) * PER_YEAR + gain * (the crop's mean colour)."""
+    """Writes a model with delta = (years - 50) * PER_YEAR + gain * (the crop's mean colour).
+
+    Given a flow, x and y in sides of the crop, it is that of every pixel at every age.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    encoder, decoder = encoder_model(), decoder_model(gain)
-    helper.set_model_props(encoder, METADATA | (metadata or {}))
+    encoder, decoder = encoder_model(), decoder_model(gain, flow)
+    version = {"format_version": "1" if flow is None else "2"}
+    helper.set_model_props(encoder, METADATA | version | (metadata or {}))
     save(encoder, folder / "generator_encoder.onnx")
     save(decoder, folder / "generator_decoder.onnx")
     return folder
@@ -46,7 +53,7 @@ def encoder_model() -> ModelProto:
     return _model(helper.make_graph(nodes, "encoder", [image], [skip, mean]))
 
 
-def decoder_model(gain: float) -> ModelProto:
+def decoder_model(gain: float, flow: tuple[float, float] | None = None) -> ModelProto:
     skip = helper.make_tensor_value_info("skip", TensorProto.FLOAT, ["N", SIZE, SIZE, 3])
     mean = helper.make_tensor_value_info("mean", TensorProto.FLOAT, ["N", 1, 1, 3])
     code = helper.make_tensor_value_info("age_code", TensorProto.FLOAT, ["N", NUM_GROUPS])
@@ -66,7 +73,14 @@ def decoder_model(gain: float) -> ModelProto:
         helper.make_node("Mul", ["skip", "zero"], ["canvas"]),
         helper.make_node("Add", ["canvas", "colour"], ["delta"]),
     ]
-    return _model(helper.make_graph(nodes, "decoder", [skip, mean, code], [delta], constants))
+    outputs = [delta]
+    if flow is not None:
+        outputs.append(helper.make_tensor_value_info("flow", TensorProto.FLOAT, ["N", 1, 1, 2]))
+        constants.append(numpy_helper.from_array(np.float32([[0, 0], [0, 0], [0, 0]]), "none"))
+        constants.append(numpy_helper.from_array(np.float32(flow), "there"))
+        nodes.append(helper.make_node("MatMul", ["mean", "none"], ["still"]))
+        nodes.append(helper.make_node("Add", ["still", "there"], ["flow"]))
+    return _model(helper.make_graph(nodes, "decoder", [skip, mean, code], outputs, constants))
 
 
 def _model(graph: object) -> ModelProto:

@@ -259,4 +259,4 @@ def test_a_mask_of_skin_changes_less_and_an_unknown_one_is_refused(
     assert 0 < changed["skin"] < 0.9 * changed["face"]
     capsys.readouterr()
     assert run(photo, "--to", 70, "-o", photo.parent / "c.png", "--mask", "hair") == 2
-    assert_one_sentence(capsys.readouterr().err, "mask hair", "give face or skin")
+    assert_one_sentence(capsys.readouterr().err, "mask hair", "give face, skin or shape")

@@ -22,7 +22,7 @@ from reage.evaluation.reference import USUAL_THRESHOLD, Reference, judge_referen
 from reage.evaluation.report import without_nan
 from reage.evaluation.strength import STRENGTHS, strength_curve
 from reage.evaluation.summary import summarise
-from reage.evaluation.systems import DeltaModel, IdentityCopy
+from reage.evaluation.systems import ChangeModel, IdentityCopy
 
 
 def verdicts(features: np.ndarray) -> Verdicts:
@@ -204,7 +204,7 @@ def test_strengths_blend_from_nothing_to_all() -> None:
 
     some = faces([10.0, 50.0])
     known = judge_reference(GreyJudges(), some, 2, cache=None, progress=silent)
-    system = DeltaModel("blend", some.images.shape[1], delta)
+    system = ChangeModel("blend", some.images.shape[1], delta)
     curve = strength_curve(system, some, GreyJudges(), known, progress=silent)
     assert [row["strength"] for row in curve] == list(STRENGTHS)
     errors = [row["mean_absolute_error"] for row in curve]

@@ -22,7 +22,7 @@ from reage.evaluation.reference import judge_reference
 from reage.evaluation.report import write_report
 from reage.evaluation.summary import real_errors, summarise
 from reage.evaluation.systems import (
-    DeltaModel,
+    ChangeModel,
     IdentityCopy,
     NearestReal,
     OutputFolder,
@@ -135,11 +135,32 @@ def test_deltas_of_a_small_model_are_enlarged_and_failures_seen() -> None:
         change[ages > 100] = np.nan
         return change
 
-    system = DeltaModel("small", 8, delta)
+    system = ChangeModel("small", 8, delta)
     images = np.full((2, SIDE, SIDE, 3), 100, np.uint8)
     aged, fine = system(images, np.array([50.0, 108.0]))
     assert fine.tolist() == [True, False]
     assert (aged[0] == np.rint(100 + 0.2 * 127.5)).all()
+
+
+def test_flows_of_a_small_model_move_pixels() -> None:
+    def change(images: np.ndarray, ages: np.ndarray) -> np.ndarray:  # noqa: ARG001
+        delta = np.full((*images.shape[:3], 3), 0.2, np.float32)
+        return np.concatenate([delta, np.full((*images.shape[:3], 2), 0.25)], axis=-1)
+
+    images = np.random.default_rng(0).integers(40, 200, (2, SIDE, SIDE, 3), np.uint8)
+    step = SIDE // 4
+    aged, fine = ChangeModel("moving", 8, change, shape=True)(images, np.array([50.0, 50.0]))
+    expected = np.rint(images[:, step:, step:] + 0.2 * 127.5)
+    np.testing.assert_array_equal(aged[:, :-step, :-step], expected)
+    assert fine.all()
+    still, _ = ChangeModel("still", 8, change)(images, np.array([50.0, 50.0]))
+    np.testing.assert_array_equal(still, np.rint(images + 0.2 * 127.5))
+    half, _ = ChangeModel("moving", 8, change, shape=True).at_strength(0.5)(
+        images, np.array([50.0, 50.0])
+    )
+    step //= 2
+    expected = np.rint(images[:, step:, step:] + 0.1 * 127.5)
+    np.testing.assert_array_equal(half[:, :-step, :-step], expected)
 
 
 def test_black_and_white_faces_stay_so_as_in_a_photo() -> None:
@@ -148,7 +169,7 @@ def test_black_and_white_faces_stay_so_as_in_a_photo() -> None:
 
     images = np.full((2, SIDE, SIDE, 3), 100, np.uint8)
     images[1, ..., 2] = 150
-    aged, _ = DeltaModel("tint", SIDE, tint)(images, np.array([50.0, 50.0]))
+    aged, _ = ChangeModel("tint", SIDE, tint)(images, np.array([50.0, 50.0]))
     assert (aged[0] == np.rint(100 + 0.1 * 127.5)).all()
     assert (aged[1] == np.rint([100 + 0.3 * 127.5, 100, 150])).all()
 

@@ -12,6 +12,7 @@ from reage.errors import ExportError
 from reage.export import litert
 from reage.export.litert import export_litert, open_interpreter, open_litert
 from reage.export.onnx import export_metadata
+from reage.faces.change import delta_of, flow_of, join_change
 from reage.models.generator import build_generator
 from reage.models.presets import generator_size
 
@@ -51,13 +52,16 @@ def exported(generator, faces, tmp_path_factory) -> Path:
 
 
 def test_the_interpreter_computes_what_keras_does(exported: Path, generator, faces) -> None:
-    deltas = open_litert(exported)
+    changes = open_litert(exported)
     for age in (2.5, 33.0, 90.0):
         codes = soft_code([age] * 3)
-        expected = generator([faces, codes], training=False)["delta"]
-        found = deltas(faces, codes)
-        np.testing.assert_allclose(found, expected, atol=1e-3)
-        assert np.abs(found).max() > 0.01
+        expected = generator([faces, codes], training=False)
+        found = changes(faces, codes)
+        np.testing.assert_allclose(delta_of(found), expected["delta"], atol=1e-3)
+        flow = join_change(delta_of(found), np.asarray(expected["flow"]))[..., 3:]
+        np.testing.assert_allclose(flow_of(found), flow, atol=1e-3)
+        assert np.abs(delta_of(found)).max() > 0.01
+        assert np.abs(flow).max() > 0.01
 
 
 def test_signatures_encode_once_and_decode_per_age(exported: Path, faces) -> None:
@@ -67,7 +71,7 @@ def test_signatures_encode_once_and_decode_per_age(exported: Path, faces) -> Non
     features = signatures["encode"]["outputs"]
     assert signatures["encode"]["inputs"] == ["image"]
     assert sorted(signatures["decode"]["inputs"]) == sorted(["age_code", *features])
-    assert signatures["decode"]["outputs"] == ["delta"]
+    assert sorted(signatures["decode"]["outputs"]) == ["delta", "flow"]
     encode = interpreter.get_signature_runner("encode")
     decode = interpreter.get_signature_runner("decode")
     encoded = encode(image=faces[:1])
@@ -84,7 +88,7 @@ def test_metadata_lies_beside_the_model(exported: Path, generator) -> None:
 def test_an_export_that_lost_its_weights_is_not_kept(
     generator, faces, tmp_path: Path, monkeypatch
 ) -> None:
-    monkeypatch.setattr(litert, "open_litert", lambda _: lambda images, _: images * np.nan)
+    monkeypatch.setattr(litert, "open_litert", lambda _: lambda *_: np.full((3, 32, 32, 5), np.nan))
     with pytest.raises(ExportError, match="LiteRT model differs from Keras by nan"):
         export_litert(generator, tmp_path / "out", faces, **TERMS)
     assert list((tmp_path / "out").iterdir()) == []

@@ -14,7 +14,7 @@ from reage.cli.export import FormatOption, PrecisionOption
 from reage.errors import ExportError, UsageError
 from reage.export import quantize
 from reage.export import run as export_run_module
-from reage.export.difference import Difference, difference
+from reage.export.difference import Difference, change_by_keras, difference
 from reage.export.quantize import BOUNDS, Precision, export_precision
 from reage.export.run import Format, _refusals_about, export_run
 from reage.inference.session import AgingModel
@@ -78,7 +78,7 @@ def test_inference_reads_every_precision(exports, generator, faces, precision: P
     assert model.image_size == 32
     assert json.loads(model.metadata["age_groups"])[0] == [0, 5]
     for age in (2.5, 45.5):
-        expected = np.asarray(generator([faces, soft_code([age] * 3)])["delta"])
+        expected = change_by_keras(generator, faces, soft_code([age] * 3))
         gap = np.abs(model.decode(model.encode(faces), age) - expected)
         assert gap.max() <= found.max + 1e-5
         assert gap.max() < 0.3 * np.abs(expected).max()
@@ -133,14 +133,14 @@ def test_a_precision_above_its_bound_is_refused(
 
 def test_difference_is_taken_over_all_faces_and_ages(generator, faces) -> None:
     def off(images: np.ndarray, codes: np.ndarray) -> np.ndarray:
-        delta = np.array(generator([images, codes], training=False)["delta"])
-        delta[1, 2, 3, 0] += 0.5 * codes[1, 13]
-        return delta
+        change = np.array(change_by_keras(generator, images, codes))
+        change[1, 2, 3, 0] += 0.5 * codes[1, 13]
+        return change
 
     found = difference(generator, off, faces)
     assert found.max == pytest.approx(0.5, abs=1e-4)
-    assert found.mean == pytest.approx(0.5 / (14 * faces.size), abs=1e-6)
-    assert not difference(generator, lambda images, _: images * np.nan, faces).within(
+    assert found.mean == pytest.approx(0.5 / (14 * faces.size * 5 / 3), abs=1e-6)
+    assert not difference(generator, lambda *_: np.full((3, 32, 32, 5), np.nan), faces).within(
         Difference(1.0, 1.0)
     )
 

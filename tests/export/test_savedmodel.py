@@ -51,7 +51,7 @@ def exported(generator, faces, tmp_path_factory) -> Path:
     return folder / "saved_model"
 
 
-def test_one_signature_gives_image_and_delta(exported: Path, generator, faces) -> None:
+def test_one_signature_gives_image_delta_and_flow(exported: Path, generator, faces) -> None:
     import tensorflow as tf
 
     loaded = tf.saved_model.load(str(exported))
@@ -61,22 +61,23 @@ def test_one_signature_gives_image_and_delta(exported: Path, generator, faces) -
         outputs = loaded.signatures["serve"](
             image=tf.constant(faces[:count]), age_code=tf.constant(codes[:count])
         )
-        assert sorted(outputs) == ["delta", "image"]
+        assert sorted(outputs) == ["delta", "flow", "image"]
         expected = generator([faces[:count], codes[:count]], training=False)
         for name in outputs:
             np.testing.assert_allclose(outputs[name], expected[name], atol=1e-4)
         assert np.abs(outputs["delta"]).max() > 0.01
+        assert np.abs(outputs["flow"]).max() > 0.01
         assert np.abs(outputs["image"]).max() <= 1
 
 
 def test_weights_are_those_at_the_time_of_the_export(exported: Path, generator, faces) -> None:
-    deltas = open_savedmodel(exported)
+    changes = open_savedmodel(exported)
     codes = soft_code([50.0] * 3)
-    before = deltas(faces, codes)
+    before = changes(faces, codes)
     variable = generator.variables[0]
     kept = variable.numpy()
     variable.assign(kept + 1)
-    np.testing.assert_array_equal(deltas(faces, codes), before)
+    np.testing.assert_array_equal(changes(faces, codes), before)
     variable.assign(kept)
 
 

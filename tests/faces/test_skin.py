@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from reage.faces.align import estimate_similarity, template_pixels
-from reage.faces.blend import face_mask, paste_delta
+from reage.faces.blend import face_mask, paste_change
 from reage.faces.skin import detailed_side, fit_skin, skin_mask, skin_share
 from reage.faces.types import Face
 
@@ -100,7 +100,7 @@ def test_what_is_no_skin_keeps_its_exact_pixels() -> None:
     pixels = picture(LIGHT)
     mask = skin_mask(pixels, face(), SIDE)
     delta = np.full((64, 64, 3), -0.5, np.float32)
-    aged = paste_delta(pixels, delta, mask, estimate_similarity(face().landmarks, 64))
+    aged = paste_change(pixels, delta, mask, estimate_similarity(face().landmarks, 64))
     untouched = np.zeros((SIDE, SIDE), bool)
     untouched[:22] = untouched[38:40] = untouched[:, :12] = True
     np.testing.assert_array_equal(aged[untouched], pixels[untouched])

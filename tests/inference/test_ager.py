@@ -12,6 +12,8 @@ import reage
 from reage.errors import AgeRangeError, ImageReadError, NoFaceError, UsageError
 from reage.faces.types import Face
 from reage.inference.ager import FaceAger
+from reage.inference.patches import MaskChoice
+from reage.inference.video.frames import VideoAger
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +72,56 @@ def test_result_tells_what_was_done_to_the_face(ager: FaceAger, astronaut: np.nd
     assert 20 < y0 < y1 < 220
     assert (face.landmarks > (x0, y0)).all()
     assert (face.landmarks < (x1, y1)).all()
+
+
+def test_a_flow_moves_the_face_within_itself(tmp_path: Path, astronaut: np.ndarray) -> None:
+    still, moving = (
+        FaceAger(write_tiny_model(tmp_path / str(flow), flow=flow), threads=1)
+        for flow in ((0.0, 0.0), (0.05, 0.0))
+    )
+    before, after = (each(astronaut, to=50, mask="shape") for each in (still, moving))
+    np.testing.assert_array_equal(before.pixels, astronaut)
+    [face] = after.faces
+    # What was 0.05 sides to the right of the nose is seen on it.
+    step = round(0.05 * crop_side(face))
+    x, y = np.rint(face.landmarks[2]).astype(int)
+    seen = after.pixels[y - 5 : y + 5, x - 5 : x + 5].astype(int)
+    expected = astronaut[y - 5 : y + 5, x - 5 + step : x + 5 + step].astype(int)
+    was = astronaut[y - 5 : y + 5, x - 5 : x + 5].astype(int)
+    assert np.abs(seen - expected).mean() < 0.2 * np.abs(was - expected).mean()
+    np.testing.assert_array_equal(after.pixels[300:], astronaut[300:])
+
+
+def crop_side(face: reage.AgedFace) -> float:
+    """Side of the crop, in pixels of the photo."""
+    return 64 / float(np.hypot(*face.matrix[:, 0]))
+
+
+@pytest.mark.parametrize("mask", ["face", "skin"])
+def test_shape_stays_unless_it_is_asked_for(
+    tmp_path: Path, astronaut: np.ndarray, mask: MaskChoice
+) -> None:
+    ager = FaceAger(write_tiny_model(tmp_path, flow=(0.05, 0.0)), threads=1)
+    np.testing.assert_array_equal(ager(astronaut, to=50, mask=mask).pixels, astronaut)
+
+
+def test_nothing_hidden_by_transparency_is_moved_into_sight(
+    tmp_path: Path, astronaut: np.ndarray
+) -> None:
+    ager = FaceAger(write_tiny_model(tmp_path, flow=(0.05, 0.0)), threads=1)
+    photo = Image.fromarray(astronaut)
+    photo.putalpha(255)
+    np.testing.assert_array_equal(ager(photo, to=50, mask="shape").pixels, astronaut)
+    opened = ager.open(astronaut, mask="shape")
+    assert (opened.age(50).pixels != astronaut).any()
+    np.testing.assert_array_equal(opened.on(photo).age(50).pixels, astronaut)
+
+
+def test_a_model_that_moves_nothing_says_so(ager: FaceAger, astronaut: np.ndarray) -> None:
+    with pytest.raises(UsageError, match="mask shape: is beyond this model"):
+        ager(astronaut, to=50, mask="shape")
+    with pytest.raises(UsageError, match="mask shape: is beyond this model"):
+        VideoAger(ager, 50, mask="shape")
 
 
 def test_same_photo_and_age_give_the_same_bytes(ager: FaceAger, astronaut: np.ndarray) -> None:
@@ -250,5 +302,5 @@ def test_an_opened_photo_keeps_its_mask_at_any_size(ager: FaceAger, with_band: n
 def test_an_unknown_mask_is_refused(ager: FaceAger, astronaut: np.ndarray) -> None:
     wrong: Any = "hair"
     for call in (ager.age, ager.open):
-        with pytest.raises(UsageError, match="mask hair: is no part of a face; give face or skin"):
+        with pytest.raises(UsageError, match="mask hair: is no part of a face; give face, skin"):
             call(astronaut, mask=wrong, **({"to": 40} if call == ager.age else {}))

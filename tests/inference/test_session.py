@@ -49,7 +49,7 @@ def test_metadata_tells_size_and_licence(tmp_path: Path) -> None:
         ({"age_groups": json.dumps([[0, 50], [51, 116]])}, "other age groups"),
         ({"template": json.dumps([[0.1, 0.1]] * 5)}, "another template"),
         ({"template": json.dumps([[0.1, 0.1]])}, "another template"),
-        ({"format_version": "2"}, "has format 2"),
+        ({"format_version": "3"}, "has format 3"),
         ({"image_size": "large"}, "does not describe itself"),
         ({"age_groups": "not json"}, "does not describe itself"),
     ],
@@ -87,4 +87,20 @@ def test_two_decoders_are_no_model(tmp_path: Path) -> None:
     decoder = (tmp_path / "generator_decoder.onnx").read_bytes()
     (tmp_path / "generator_encoder.onnx").write_bytes(decoder)
     with pytest.raises(WeightsError, match="does not describe itself"):
+        AgingModel.from_folder(tmp_path)
+
+
+def test_a_model_with_a_flow_gives_both_in_one_change(tmp_path: Path) -> None:
+    model = AgingModel.from_folder(write_tiny_model(tmp_path, flow=(0.25, -0.125)))
+    change = model.decode(model.encode(np.zeros((5, SIZE, SIZE, 3), np.float32)), 70)
+    assert change.shape == (5, SIZE, SIZE, 5)
+    np.testing.assert_allclose(change[..., :3], np.float32(change[0, 0, 0, 0]), atol=1e-6)
+    np.testing.assert_array_equal(change[..., 3], np.float32(0.25))
+    np.testing.assert_array_equal(change[..., 4], np.float32(-0.125))
+    assert model.nothing().shape == (0, SIZE, SIZE, 5)
+
+
+def test_a_format_that_promises_a_flow_must_keep_it(tmp_path: Path) -> None:
+    write_tiny_model(tmp_path, metadata={"format_version": "2"})
+    with pytest.raises(WeightsError, match="output is not delta and flow"):
         AgingModel.from_folder(tmp_path)

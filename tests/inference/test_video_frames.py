@@ -11,7 +11,7 @@ from PIL import Image
 from tiny_model import PER_YEAR, write_tiny_model
 
 from reage.errors import AgeRangeError, UsageError
-from reage.faces.blend import paste_delta
+from reage.faces.blend import paste_change
 from reage.faces.types import Face
 from reage.inference.ager import FaceAger
 from reage.inference.session import AgingModel
@@ -67,7 +67,7 @@ def run(
 
 
 def flicker(log: list[list[FaceChange]]) -> float:
-    deltas = np.stack([change.delta for [change] in log])
+    deltas = np.stack([change.values for [change] in log])
     return float(np.abs(np.diff(deltas, axis=0)).mean())
 
 
@@ -76,9 +76,9 @@ def test_delta_is_the_models_scaled_by_strength(
 ) -> None:
     for strength in (1.0, 0.25):
         [[change]] = run(tiny_model, OneFace(face), [astronaut], strength=strength)
-        np.testing.assert_allclose(change.delta, strength * CHANGE, rtol=1e-5)
+        np.testing.assert_allclose(change.values, strength * CHANGE, rtol=1e-5)
     [[change]] = run(tiny_model, OneFace(face), [astronaut], source_age=70)
-    np.testing.assert_array_equal(change.delta, 0)
+    np.testing.assert_array_equal(change.values, 0)
 
 
 def test_smoothing_at_least_halves_the_flicker_of_a_model_that_follows_noise(
@@ -108,7 +108,7 @@ def test_lost_face_fades_where_it_was_and_comes_back(
     tiny_model: Path, face: Face, astronaut: np.ndarray
 ) -> None:
     log = run(tiny_model, OneFace(face, gone=range(5, 8)), [astronaut] * 14)
-    shown = np.array([change.delta.mean() for [change] in log]) / CHANGE
+    shown = np.array([change.values.mean() for [change] in log]) / CHANGE
     np.testing.assert_allclose(shown[:5], 1, rtol=1e-5)
     assert (np.diff(shown[4:8]) < 0).all()
     assert (np.diff(shown[7:]) > -1e-6).all()
@@ -139,7 +139,7 @@ def test_added_levels_are_those_of_the_whole_frame(
     whole = np.zeros(part.shape, int)
     whole[region.y : region.y + rows, region.x : region.x + columns] = region.levels
     [change] = changes
-    pasted = paste_delta(part, change.delta, change.patch.mask, change.patch.matrix)
+    pasted = paste_change(part, change.values, change.patch.mask, change.patch.matrix)
     np.testing.assert_array_equal(whole, pasted.astype(int) - part)
 
 

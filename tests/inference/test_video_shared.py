@@ -27,6 +27,6 @@ def test_smoothing_halves_the_flicker_of_a_real_face(shared_data: Path, name: st
             seconds, pixels = times.of_frame(frame), to_rgb(frame)
             for smooth, way in ways.items():
                 [change] = way(pixels, seconds)
-                deltas[smooth].append(change.delta * change.patch.mask[..., None])
+                deltas[smooth].append(change.values * change.patch.mask[..., None])
     flicker = {smooth: np.abs(np.diff(shown, axis=0)).mean() for smooth, shown in deltas.items()}
     assert 0 < flicker[True] <= 0.5 * flicker[False]

@@ -46,6 +46,7 @@ def test_generator_starts_as_the_identity(size: int) -> None:
     outputs = generator([images, soft_code([3.0, 70.0])])
     np.testing.assert_array_equal(outputs["image"], images)
     np.testing.assert_array_equal(outputs["delta"], np.zeros_like(images))
+    np.testing.assert_array_equal(outputs["flow"], np.zeros((*outputs["flow"].shape,)))
     assert outputs["code"].shape[1:3] == (8, 8)
 
 
@@ -66,8 +67,8 @@ def test_every_weight_of_the_generator_is_reached_by_a_gradient() -> None:
     generator = build_generator(generator_size(32, width=WIDTH))
     disturb(generator)
     with tf.GradientTape() as tape:
-        image = generator([faces(32), soft_code([3.0, 70.0])])["image"]
-        loss = tf.reduce_mean(tf.square(image))
+        outputs = generator([faces(32), soft_code([3.0, 70.0])])
+        loss = sum(tf.reduce_mean(tf.square(outputs[name])) for name in ("image", "flow"))
     gradients = tape.gradient(loss, [v.value for v in generator.trainable_variables])
     unreached = [
         v.path

@@ -80,6 +80,19 @@ def test_energies_of_a_delta() -> None:
     assert number(losses.chroma_energy(red)) == pytest.approx((0.04 + 0.01 + 0.01) / 3, rel=1e-5)
 
 
+def test_a_flow_costs_what_it_differs_by_from_the_mean_change_of_shape() -> None:
+    flows = np.zeros((NUM_GROUPS, 4, 4, 2), np.float32)
+    flows[0, ..., 0], flows[9, ..., 0] = 0.01, -0.02
+    young, old = soft_code([2.5, 65.5])[:, None]
+    expected = flows[:1] - flows[9:10]
+    assert number(losses.shape_difference(expected, old, young, flows)) < 1e-9
+    # Nothing moved: 3 % of the side too little in one of two components.
+    still = np.zeros_like(expected)
+    found = number(losses.shape_difference(still, old, young, flows))
+    assert found == pytest.approx(9 / 2, rel=1e-4)
+    assert number(losses.shape_difference(still, old, old, flows)) == 0.0
+
+
 def test_differences() -> None:
     a, b = np.zeros((2, 3, 3, 1), np.float32), np.ones((2, 3, 3, 1), np.float32)
     b[1] = -2

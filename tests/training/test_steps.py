@@ -121,6 +121,7 @@ def gan(*, realism: bool, cycle_share: float = 1.0, **weights: float) -> FaceAgi
         discriminator=build_discriminator(discriminator_size(SIZE, width=WIDTH)),
         critic=critic(),
         critic_targets=np.eye(NUM_GROUPS, dtype=np.float32) * 0.9 + 0.1 / NUM_GROUPS,
+        shape_flows=np.zeros((NUM_GROUPS, 16, 16, 2), np.float32),
         weights=LossWeights(**weights),
         realism=realism,
         cycle_share=cycle_share,
@@ -157,6 +158,7 @@ def test_one_step_trains_what_it_should(realism: bool) -> None:
     # At the start nothing is changed yet: both passes are the identity.
     assert float(logs["g_cycle"]) == 0.0
     assert float(logs["g_delta"]) == 0.0
+    assert float(logs["g_shape"]) == 0.0
     if realism:
         assert float(logs["d_r1"]) > 0
 

@@ -17,6 +17,7 @@ from reage.models.projected import build_projected_discriminator
 from reage.training.gan import FaceAgingGAN
 from reage.training.loss_weights import LossWeights
 from reage.training.projected import ProjectedDiscriminator
+from reage.training.shape import mean_shape_flows
 
 SIZE, WIDTH = 32, 0.1
 
@@ -33,7 +34,7 @@ def tiny_gan(**settings: Any) -> FaceAgingGAN:
         "r1_interval": 2,
         "ema_decay": 0.9,
         "augment_strength": 0.0,
-        "weights": LossWeights(grain=1.0, projected=1.0),
+        "weights": LossWeights(grain=1.0, projected=1.0, shape=1e-4),
     }
     gan = FaceAgingGAN(
         generator=build_generator(sizes[0]),
@@ -41,6 +42,7 @@ def tiny_gan(**settings: Any) -> FaceAgingGAN:
         discriminator=build_discriminator(sizes[1]),
         critic=build_critic(sizes[1]),
         critic_targets=np.eye(NUM_GROUPS, dtype=np.float32) * 0.9 + 0.1 / NUM_GROUPS,
+        shape_flows=mean_shape_flows(),
         projected=tiny_projected(),
         **(defaults | settings),
     )

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image
-from tiny_model import PER_YEAR
+from tiny_model import PER_YEAR, write_tiny_model
 
 pytest.importorskip("starlette")
 
@@ -134,6 +134,28 @@ def test_only_the_skin_may_be_asked_for(client: TestClient, ager: FaceAger, phot
             for mask in ("skin", "face")
         )
         assert skin != face, kind
+
+
+def test_the_shape_may_be_asked_for_and_stays_where_a_photo_is_transparent(
+    tmp_path: Path, photo: bytes
+) -> None:
+    moving = FaceAger(write_tiny_model(tmp_path, flow=(0.05, 0.0)), threads=1)
+    buffer = io.BytesIO()
+    clear = Image.open(io.BytesIO(photo)).convert("RGBA")
+    clear.putalpha(200)
+    clear.save(buffer, "PNG")
+    wish = {"to": 50, "mask": "shape"}
+    with TestClient(create_app(moving, Limits())) as client:
+        for data, moves in ((photo, True), (buffer.getvalue(), False)):
+            path = f"/api/photos/{upload(client, data)['id']}"
+            full = read_photo(client.get(f"{path}/photo", params=wish).content).pixels
+            np.testing.assert_array_equal(full, moving(data, **wish).pixels)
+            assert (full != read_photo(data).pixels).any() == moves
+            shape, face = (
+                client.get(f"{path}/aged", params=wish | {"mask": mask}).content
+                for mask in ("shape", "face")
+            )
+            assert (shape != face) == moves
 
 
 def test_only_chosen_faces_change_in_every_answer(client: TestClient, couple: bytes) -> None:

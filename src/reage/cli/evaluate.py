@@ -62,6 +62,9 @@ def evaluate_command(
         bool,
         typer.Option("--strength-curve", help="Score the model at strengths 0 to 1 as well."),
     ] = False,
+    shape: Annotated[
+        bool, typer.Option("--shape", help="Let shapes change too, as `--mask shape` does.")
+    ] = False,
     threads: Annotated[int | None, typer.Option(metavar="N", help="CPU threads.")] = None,
 ) -> None:
     """Score a model on held-out faces: realism, age, identity, cycle, by group, sex, ethnicity.
@@ -82,7 +85,9 @@ def evaluate_command(
     require_matplotlib("reage evaluate")
 
     opened = Judges(judges, inception=inception, threads=threads)
-    protocol = Protocol(split, faces, size, seed, baselines, strength_curve=strength_curve)
+    protocol = Protocol(
+        split, faces, size, seed, baselines, strength_curve=strength_curve, shape=shape
+    )
     with _progress() as progress:
         report, picture = evaluate(
             model,

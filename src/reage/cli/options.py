@@ -162,7 +162,9 @@ NamedSourceAgeOption = Annotated[
 MaskOption = Annotated[
     str,
     typer.Option(
-        "--mask", metavar="face|skin", help="What may change; skin: hair and glasses stay."
+        "--mask",
+        metavar="face|skin|shape",
+        help="What may change; skin: hair and glasses stay; shape: the face's shape, too.",
     ),
 ]
 CertificateOption = Annotated[

@@ -30,7 +30,7 @@ from reage.evaluation.strength import MAX_FACES, STRENGTHS, strength_curve
 from reage.evaluation.summary import real_errors, reference_rows, summarise
 from reage.evaluation.systems import (
     AgingSystem,
-    DeltaModel,
+    ChangeModel,
     IdentityCopy,
     NearestReal,
     open_system,
@@ -52,6 +52,7 @@ class Protocol:
         baselines: Whether identity copy and nearest real face are scored beside.
         targets: Target ages, centers of groups.
         strength_curve: Whether the model is also scored at several strengths.
+        shape: Whether the model may change the shape of faces, too.
         all_held_out: Whether all faces of the split stand for real ones, or only four times as many
             as are aged.
     """
@@ -63,6 +64,7 @@ class Protocol:
     baselines: bool = True
     targets: tuple[float, ...] = GROUP_CENTERS
     strength_curve: bool = False
+    shape: bool = False
     all_held_out: bool = True
 
     def quick(self) -> Protocol:
@@ -116,7 +118,8 @@ def evaluate(
             f"prepare more faces: at least {NUM_GROUPS} must be held out",
         )
     rows = draw_rows(_groups(records), protocol.faces, protocol.seed)
-    system = open_system(model, tuple(records[row].file for row in rows), threads=threads)
+    files = tuple(records[row].file for row in rows)
+    system = open_system(model, files, threads=threads, shape=protocol.shape)
     system.name = name or system.name
     drawn = decode_faces([records[row] for row in rows], protocol.size)
     # Faces of the target group are left out of a distance: as many remain for every target.
@@ -140,7 +143,7 @@ def evaluate(
         for each in (system, *_baselines(drawn, reference, protocol))
     ]
     report = _settings(protocol, judges, reference, drawn) | {"systems": summaries}
-    if protocol.strength_curve and isinstance(system, DeltaModel):
+    if protocol.strength_curve and isinstance(system, ChangeModel):
         report["strength_curve"] = strength_curve(
             system, drawn, remembering, reference, progress=progress
         )
@@ -154,6 +157,7 @@ def _settings(
     return {
         "split": protocol.split,
         "size": protocol.size,
+        "shape": protocol.shape,
         "seed": protocol.seed,
         "distance_name": judges.distance_name,
         "distance_limit": reference.limit,
@@ -217,12 +221,12 @@ def _estimate(
     few = drawn.images[:_TIMED_FACES]
     per_judge = judges.milliseconds(few)
     ages = np.full(len(few), 50.0)
-    aging = (
-        milliseconds(lambda: system(few, ages), len(few)) if isinstance(system, DeltaModel) else 0.0
-    )
+    aging = 0.0
+    if isinstance(system, ChangeModel):
+        aging = milliseconds(lambda: system(few, ages), len(few))
     passes = 2 if system.second_pass else 1
     aged = len(drawn.ages) * len(protocol.targets) * passes
-    if protocol.strength_curve and isinstance(system, DeltaModel):
+    if protocol.strength_curve and isinstance(system, ChangeModel):
         aged += min(MAX_FACES, len(drawn.ages)) * len(STRENGTHS) * len(HEADLINE_GROUPS)
     real = 0 if judged_already else len(filled.ages)
     judging = sum(per_judge.values())

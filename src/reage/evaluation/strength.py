@@ -14,14 +14,14 @@ from reage.evaluation.protocol import Progress
 from reage.evaluation.reference import Reference
 from reage.evaluation.scores import score_ages, verification_rate
 from reage.evaluation.summary import primary_ages, reference_rows
-from reage.evaluation.systems import DeltaModel
+from reage.evaluation.systems import ChangeModel
 
 STRENGTHS: Final = (0.0, 0.25, 0.5, 0.75, 1.0)
 MAX_FACES: Final = 140
 
 
 def strength_curve(
-    system: DeltaModel,
+    system: ChangeModel,
     faces: Faces,
     judges: Judge,
     reference: Reference,

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from reage.ages import AGE_GROUPS, group_index
 from reage.data.pipeline import Faces
 from reage.errors import EvaluationError
+from reage.faces.change import delta_of, flow_of, join_change, move_pixels
 from reage.inference.grey import are_grey, keep_grey
 from reage.inference.session import DECODER_FILE, AgingModel
 
@@ -55,10 +56,10 @@ class IdentityCopy:
         return images, np.ones(len(target_ages), bool)
 
 
-class DeltaModel:
-    """A generator that says what to add to an image at its own size, as `FaceAger` uses it.
+class ChangeModel:
+    """A generator that says what to change in an image at its own size, as `FaceAger` uses it.
 
-    Black-and-white faces therefore stay black and white.
+    Black-and-white faces therefore stay black and white, and shapes stay unless they may change.
     """
 
     second_pass = True
@@ -67,27 +68,35 @@ class DeltaModel:
         self,
         name: str,
         size: int,
-        delta: Callable[[NDArray[np.float32], Ages], Any],
+        change: Callable[[NDArray[np.float32], Ages], Any],
+        *,
         strength: float = 1.0,
+        shape: bool = False,
     ) -> None:
-        """Wraps `delta(images in [-1, 1] of (N, size, size, 3), ages) -> (N, size, size, 3)`."""
-        self.name, self.image_size, self._delta = name, size, delta
-        self._strength = strength
+        """Wraps `change(images in [-1, 1] of (N, size, size, 3), ages)`; see `faces.change`."""
+        self.name, self.image_size, self._change = name, size, change
+        self._strength, self._shape = strength, shape
 
-    def at_strength(self, strength: float) -> DeltaModel:
+    def at_strength(self, strength: float) -> ChangeModel:
         """The same model that applies only a share of the change, 0..1."""
-        return DeltaModel(self.name, self.image_size, self._delta, strength)
+        return ChangeModel(
+            self.name, self.image_size, self._change, strength=strength, shape=self._shape
+        )
 
     def __call__(self, images: Images, target_ages: Ages) -> tuple[Images, NDArray[np.bool_]]:
         """See `AgingSystem`."""
         side = images.shape[1]
         small = np.stack([_resize(image, self.image_size) for image in images])
         crops = small.astype(np.float32) / np.float32(127.5) - np.float32(1.0)
-        deltas = keep_grey(np.asarray(self._delta(crops, target_ages)), are_grey(crops))
-        large = np.stack([_resize(delta, side) for delta in deltas]) * (127.5 * self._strength)
+        changes = keep_grey(np.asarray(self._change(crops, target_ages)), are_grey(crops))
+        if not self._shape:
+            changes = delta_of(changes)
+        large = np.stack([_resize(change, side) for change in changes])
+        large = (large * self._strength).astype(np.float32)
         fine = np.asarray(np.isfinite(large).all(axis=(1, 2, 3)))
-        levels = np.rint(images + np.nan_to_num(large))
-        return np.clip(levels, 0, 255).astype(np.uint8), fine
+        large = np.nan_to_num(large)
+        levels = np.clip(np.rint(images + 127.5 * delta_of(large)), 0, 255)
+        return _moved(levels.astype(np.uint8), large), fine
 
 
 class OutputFolder:
@@ -150,7 +159,11 @@ class NearestReal:
 
 
 def open_system(
-    path: Path | None, files: tuple[str, ...], *, threads: int | None = None
+    path: Path | None,
+    files: tuple[str, ...],
+    *,
+    threads: int | None = None,
+    shape: bool = False,
 ) -> AgingSystem:
     """Opens what is to be scored.
 
@@ -160,16 +173,17 @@ def open_system(
             is; an export inside a run, as the run.
         files: File names of the faces drawn.
         threads: CPU threads of an exported model.
+        shape: Whether a model may change the shape of faces, too, as with `--mask shape`.
 
     Raises:
         EvaluationError: If the path is none of these.
     """
     if path is None:
-        return _of_onnx("packaged weights", AgingModel.from_package(threads=threads))
+        return _of_onnx("packaged weights", AgingModel.from_package(threads=threads), shape)
     if (path / DECODER_FILE).is_file():
-        return _of_onnx(_name(path), AgingModel.from_folder(path, threads=threads))
+        return _of_onnx(_name(path), AgingModel.from_folder(path, threads=threads), shape)
     if is_run(path):
-        return _of_run(path)
+        return _of_run(path, shape)
     if any((path / group.name).is_dir() for group in AGE_GROUPS):
         return OutputFolder(path, files)
     raise EvaluationError(
@@ -189,13 +203,16 @@ def _name(path: Path) -> str:
     return folder.parent.name if is_run(folder.parent) else folder.name
 
 
-def _of_onnx(name: str, model: AgingModel) -> DeltaModel:
-    return DeltaModel(
-        name, model.image_size, lambda images, ages: model.decode(model.encode(images), ages)
+def _of_onnx(name: str, model: AgingModel, shape: bool) -> ChangeModel:
+    return ChangeModel(
+        name,
+        model.image_size,
+        lambda images, ages: model.decode(model.encode(images), ages),
+        shape=shape,
     )
 
 
-def _of_run(run: Path) -> DeltaModel:
+def _of_run(run: Path, shape: bool) -> ChangeModel:
     import keras
 
     from reage.ages import soft_code
@@ -211,15 +228,27 @@ def _of_run(run: Path) -> DeltaModel:
     generator = make_generator(config, stage.image_size)
     load(generator)
 
-    def delta(images: NDArray[np.float32], ages: Ages) -> Any:
+    def change(images: NDArray[np.float32], ages: Ages) -> Any:
         codes = soft_code(ages)
-        parts = [
-            generator([images[i : i + 32], codes[i : i + 32]], training=False)["delta"]
-            for i in range(0, len(images), 32)
-        ]
-        return np.concatenate([keras.ops.convert_to_numpy(part) for part in parts])
+        parts = []
+        for rows in (slice(i, i + 32) for i in range(0, len(images), 32)):
+            outputs = generator([images[rows], codes[rows]], training=False)
+            found = {name: keras.ops.convert_to_numpy(value) for name, value in outputs.items()}
+            parts.append(join_change(found["delta"], found.get("flow")))
+        return np.concatenate(parts)
 
-    return DeltaModel(_name(run), stage.image_size, delta)
+    return ChangeModel(_name(run), stage.image_size, change, shape=shape)
+
+
+def _moved(images: Images, changes: NDArray[Any]) -> Images:
+    """The images after their pixels are moved by the flows of their changes."""
+    flows = flow_of(changes)
+    if flows is None:
+        return images
+    side = images.shape[1]
+    places, offsets = np.arange(side, dtype=np.float32), np.asarray(side * flows, np.float32)
+    x, y = places + offsets[..., 0], places[:, None] + offsets[..., 1]
+    return np.stack([move_pixels(*each) for each in zip(images, x, y, strict=True)])
 
 
 def _resize(image: NDArray[Any], side: int) -> NDArray[Any]:

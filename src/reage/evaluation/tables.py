@@ -82,7 +82,7 @@ def overall_table(report: Report) -> Table:
     """One column per system, one row per figure."""
     from rich.table import Table
 
-    table = Table(title=f"{report['split']} split, size {report['size']}; age by {PRIMARY}")
+    table = Table(title=_title(report))
     table.add_column("figure")
     summaries = report["systems"]
     for summary in summaries:
@@ -268,3 +268,8 @@ def _number(value: float | None, digits: int = 1) -> str:
 
 def _share(value: float | None) -> str:
     return "-" if value is None or value != value else f"{100 * value:.1f} %"
+
+
+def _title(report: dict[str, Any]) -> str:
+    changing = "; shapes change too" if report.get("shape") else ""
+    return f"{report['split']} split, size {report['size']}; age by {PRIMARY}{changing}"

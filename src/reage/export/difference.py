@@ -12,14 +12,18 @@ from numpy.typing import NDArray
 
 from reage.ages import GROUP_CENTERS, soft_code
 from reage.errors import ExportError
+from reage.faces.change import join_change
 
 Exported = Callable[[NDArray[np.float32], NDArray[np.float32]], NDArray[np.float32]]
-"""Maps images (N, S, S, 3) and age codes (N, 14) to deltas (N, S, S, 3)."""
+"""Maps images (N, S, S, 3) and age codes (N, 14) to changes (N, S, S, 5); see `faces.change`."""
 
 
 @dataclass(frozen=True)
 class Difference:
-    """Absolute difference of deltas, in units of the [-1, 1] images; a grey level is 2 / 255.
+    """Absolute difference of changes.
+
+    Of colours it is in units of the [-1, 1] images, where a grey level is 2 / 255, of the flow in
+    sides.
 
     Attributes:
         max: The largest of any face, age, pixel and channel.
@@ -35,7 +39,7 @@ class Difference:
 
 
 def difference(generator: Any, exported: Exported, faces: NDArray[np.float32]) -> Difference:
-    """Compares deltas of Keras and of an exported model.
+    """Compares changes of Keras and of an exported model.
 
     Args:
         generator: `build_generator`, of dtype policy float32.
@@ -45,9 +49,16 @@ def difference(generator: Any, exported: Exported, faces: NDArray[np.float32]) -
     gaps = []
     for center in GROUP_CENTERS:
         codes = np.repeat(soft_code([center]), len(faces), axis=0)
-        expected = np.asarray(generator([faces, codes], training=False)["delta"])
-        gaps.append(np.abs(exported(faces, codes) - expected))
+        gaps.append(np.abs(exported(faces, codes) - change_by_keras(generator, faces, codes)))
     return Difference(float(np.max(gaps)), float(np.mean(gaps)))
+
+
+def change_by_keras(
+    generator: Any, faces: NDArray[np.float32], codes: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    """What the generator itself changes in faces; see `Exported`."""
+    outputs = generator([faces, codes], training=False)
+    return join_change(np.asarray(outputs["delta"]), np.asarray(outputs["flow"]))
 
 
 def require(found: Difference, bound: Difference, name: str, folder: Path) -> None:

@@ -16,8 +16,9 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from reage.export.difference import Difference, Exported, difference, require
-from reage.export.onnx import export_metadata
+from reage.export.onnx import OUTPUTS, export_metadata
 from reage.export.savedmodel import holder, write_metadata
+from reage.faces.change import join_change
 from reage.scratch import scratch_folder
 
 MODEL: Final = "generator.tflite"
@@ -67,18 +68,17 @@ def export_litert(
 
 
 def open_litert(path: Path) -> Exported:
-    """Opens a LiteRT file of this package as a function of images and age codes to deltas."""
+    """Opens a LiteRT file of this package as a function of images and age codes to changes."""
     interpreter = open_interpreter(path)
     encode = interpreter.get_signature_runner(ENCODE)
     decode = interpreter.get_signature_runner(DECODE)
 
-    def deltas(images: NDArray[np.float32], codes: NDArray[np.float32]) -> NDArray[np.float32]:
+    def changes(images: NDArray[np.float32], codes: NDArray[np.float32]) -> NDArray[np.float32]:
         pairs = zip(images[:, None], codes[:, None], strict=True)
-        return np.concatenate(
-            [decode(**encode(image=image), age_code=code)["delta"] for image, code in pairs]
-        )
+        outputs = [decode(**encode(image=image), age_code=code) for image, code in pairs]
+        return np.concatenate([join_change(found["delta"], found["flow"]) for found in outputs])
 
-    return deltas
+    return changes
 
 
 def open_interpreter(path: Path, *, threads: int = 1) -> Any:
@@ -117,7 +117,7 @@ def _signatures(generator: Any) -> tuple[Any, Any]:
 
     @tf.function(input_signature=_specs(decoder))  # type: ignore[untyped-decorator]
     def decode(*inputs: Any) -> dict[str, Any]:
-        return {"delta": decoder(list(inputs), training=False)}
+        return dict(zip(OUTPUTS, decoder(list(inputs), training=False), strict=True))
 
     return encode, decode
 

@@ -1,7 +1,7 @@
 """Write the averaged generator of a run as two ONNX files, checked against Keras.
 
 Two files, because a sweep over ages runs the encoder once: `generator_encoder.onnx` turns an image
-into feature maps, `generator_decoder.onnx` turns those and an age code into a delta.
+into feature maps, `generator_decoder.onnx` turns those and an age code into a delta and a flow.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from reage.scratch import scratch_folder
 
 ENCODER: Final = "generator_encoder.onnx"
 DECODER: Final = "generator_decoder.onnx"
-FORMAT_VERSION: Final = "1"
+FORMAT_VERSION: Final = "2"
+OUTPUTS: Final = ("delta", "flow")
 OPSET: Final = 17
 TOLERANCE: Final = 2e-3
 
@@ -59,7 +60,7 @@ def export_onnx(
     with scratch_folder(folder) as temporary:
         paths = {name: temporary / name for name in (ENCODER, DECODER)}
         convert(encoder, feature_names, paths[ENCODER], metadata)
-        convert(decoder, ["delta"], paths[DECODER], metadata)
+        convert(decoder, list(OUTPUTS), paths[DECODER], metadata)
         difference = max_difference(
             generator, paths[ENCODER].read_bytes(), paths[DECODER].read_bytes(), faces
         )
@@ -84,7 +85,7 @@ def export_metadata(generator: Any, *, training_data: str, licence: str) -> dict
         "training_data": training_data,
         "licence": licence,
         "input": "RGB, NHWC, float32 in [-1, 1], aligned to template (units of the side)",
-        "output": "delta to be added to the input, then clipped to [-1, 1]",
+        "output": "delta to be added, then clipped; flow by which the sum is moved, in sides",
     }
 
 

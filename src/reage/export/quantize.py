@@ -17,7 +17,15 @@ from numpy.typing import NDArray
 
 from reage.ages import GROUP_CENTERS, soft_code
 from reage.export.difference import Difference, Exported, difference, require
-from reage.export.onnx import DECODER, ENCODER, export_metadata, export_onnx, float32_graph
+from reage.export.onnx import (
+    DECODER,
+    ENCODER,
+    OUTPUTS,
+    export_metadata,
+    export_onnx,
+    float32_graph,
+)
+from reage.faces.change import join_change
 from reage.onnx_session import open_session
 from reage.scratch import scratch_folder
 
@@ -77,7 +85,7 @@ def export_precision(
     encoder, decoder = generator.get_layer("encoder"), generator.get_layer("decoder")
     names = [tensor.name for tensor in decoder.inputs[:-1]]
     with scratch_folder(folder) as scratch:
-        encode, decode = float32_graph(encoder, names), float32_graph(decoder, ["delta"])
+        encode, decode = float32_graph(encoder, names), float32_graph(decoder, list(OUTPUTS))
         if precision is Precision.INT8:
             images: Feeds = [{"image": image[None]} for image in calibration]
             decoder_feeds = _decoder_feeds(encode, images)
@@ -93,17 +101,16 @@ def export_precision(
 
 
 def open_onnx(folder: Path) -> Exported:
-    """Opens the two ONNX files of a folder as a function of images and age codes to deltas."""
+    """Opens the two ONNX files of a folder as a function of images and age codes to changes."""
     encode = open_session((folder / ENCODER).read_bytes())
     decode = open_session((folder / DECODER).read_bytes())
     names = [output.name for output in encode.get_outputs()]
 
-    def deltas(images: NDArray[np.float32], codes: NDArray[np.float32]) -> NDArray[np.float32]:
+    def changes(images: NDArray[np.float32], codes: NDArray[np.float32]) -> NDArray[np.float32]:
         features = dict(zip(names, encode.run(names, {"image": images}), strict=True))
-        (delta,) = decode.run(["delta"], {**features, "age_code": codes})
-        return np.asarray(delta, np.float32)
+        return join_change(*decode.run(list(OUTPUTS), {**features, "age_code": codes}))
 
-    return deltas
+    return changes
 
 
 def quantised(graph: Any, feeds: Feeds, scratch: Path) -> Any:

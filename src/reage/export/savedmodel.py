@@ -14,7 +14,8 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from reage.export.difference import Difference, Exported, difference, require
-from reage.export.onnx import export_metadata
+from reage.export.onnx import OUTPUTS, export_metadata
+from reage.faces.change import join_change
 from reage.scratch import scratch_folder
 
 SAVED_MODEL: Final = "saved_model"
@@ -34,7 +35,7 @@ def export_savedmodel(
     """Exports a float32 generator to `folder/saved_model`; it appears whole or not at all.
 
     Its signature `serve` maps `image` (N, S, S, 3), RGB in [-1, 1], and `age_code` (N, 14) to
-    `image` (N, S, S, 3), clipped to [-1, 1], and `delta`, all float32.
+    `image` (N, S, S, 3), clipped to [-1, 1], `delta` and `flow`, all float32.
 
     Args:
         generator: `build_generator`, of dtype policy float32.
@@ -63,16 +64,16 @@ def export_savedmodel(
 
 
 def open_savedmodel(path: Path) -> Exported:
-    """Loads a SavedModel of this package as a function of images and age codes to deltas."""
+    """Loads a SavedModel of this package as a function of images and age codes to changes."""
     loaded = tf.saved_model.load(str(path))
 
-    def deltas(images: NDArray[np.float32], codes: NDArray[np.float32]) -> NDArray[np.float32]:
+    def changes(images: NDArray[np.float32], codes: NDArray[np.float32]) -> NDArray[np.float32]:
         # `loaded` stays in the closure: a signature alone does not keep its variables alive.
         serve = loaded.signatures[SIGNATURE]
         outputs = serve(image=tf.constant(images), age_code=tf.constant(codes))
-        return np.asarray(outputs["delta"], np.float32)
+        return join_change(outputs["delta"].numpy(), outputs["flow"].numpy())
 
-    return deltas
+    return changes
 
 
 def serving(generator: Any) -> Any:
@@ -85,7 +86,7 @@ def serving(generator: Any) -> Any:
     @tf.function(input_signature=[image, age_code])  # type: ignore[untyped-decorator]
     def serve(image: Any, age_code: Any) -> dict[str, Any]:
         outputs = generator([image, age_code], training=False)
-        return {"image": outputs["image"], "delta": outputs["delta"]}
+        return {name: outputs[name] for name in ("image", *OUTPUTS)}
 
     return serve
 

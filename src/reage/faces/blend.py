@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Final, TypeVar
 
 import cv2
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reage.faces.align import antialias_sigma, bounds_of, invert, scale_of, transform_points
+from reage.faces.change import delta_of, flow_of, move_pixels
 from reage.faces.types import Face
 
 # One unit of an image in [-1, 1] in units of 0..255.
@@ -25,6 +27,7 @@ _EDGE_FULL: Final = 0.18
 _FAINT: Final = 0.02
 _STRONG: Final = 0.70
 _SUBPIXEL_BITS: Final = 6
+_CUBIC_REACH: Final = 3
 
 _Real = TypeVar("_Real", np.float32, np.float64)
 
@@ -95,32 +98,33 @@ def smoothstep(value: NDArray[_Real]) -> NDArray[_Real]:
     return ramp * ramp * (3 - 2 * ramp)
 
 
-def paste_delta(
+def paste_change(
     pixels: NDArray[np.uint8],
-    delta: NDArray[np.float32],
+    change: NDArray[np.float32],
     mask: NDArray[np.float32],
     matrix: NDArray[np.float64],
     *,
     in_place: bool = False,
 ) -> NDArray[np.uint8]:
-    """Adds a change, made in a crop, to the photo at the photo's own resolution.
+    """Makes a change, computed in a crop, in the photo at the photo's own resolution.
 
-    Only the change is resampled, bicubically, so the photo keeps its detail however small the crop
-    is; a mask may be finer than the change. Pixels where the mask is zero keep their exact values,
-    so several faces, even overlapping ones, can be pasted one after another.
+    The delta is added, enlarged bicubically, and the photo's own pixels are moved by the flow, so
+    the photo keeps its detail however small the crop is; a mask may be finer than the change.
+    Pixels where the mask is zero keep their exact values, so several faces, even overlapping ones,
+    can be pasted one after another.
 
     Args:
         pixels: uint8 (H, W, 3), RGB.
-        delta: float32 (S, S, 3), what to add in units of an image in [-1, 1]: 2.0 is 255 levels.
+        change: float32 (S, S, 3 or 5), see `reage.faces.change`; 2.0 of a delta is 255 levels.
         mask: float32 (M, M) in [0, 1], of the same square, zero along its edge.
-        matrix: (2, 3), photo pixels -> crop pixels of the delta.
+        matrix: (2, 3), photo pixels -> crop pixels of the change.
         in_place: Changes `pixels` themselves, which spares a copy per face.
 
     Returns:
         uint8 (H, W, 3), a new array unless `in_place`.
     """
     result = pixels if in_place else pixels.copy()
-    delta, matrix = _enlarged(delta, matrix, mask.shape[0])
+    change, matrix = _enlarged(change, matrix, mask.shape[0])
     rect = _masked_rect(mask, matrix, pixels.shape)
     if rect is None:
         return result
@@ -129,7 +133,7 @@ def paste_delta(
     to_crop[:, 2] += matrix[:, :2] @ (x0, y0)
     size = x1 - x0, y1 - y0
     covered = _warp(mask, to_crop, size, cv2.INTER_LINEAR) > 0
-    levels = (delta * mask[..., None] * LEVELS_PER_UNIT).astype(np.float32)
+    levels = (delta_of(change) * mask[..., None] * LEVELS_PER_UNIT).astype(np.float32)
     sigma = antialias_sigma(scale_of(invert(matrix)))
     if sigma > 0:
         levels = cv2.GaussianBlur(levels, (0, 0), sigma, borderType=cv2.BORDER_CONSTANT)
@@ -138,17 +142,47 @@ def paste_delta(
     aged += region
     np.clip(np.rint(aged, out=aged), 0, 255, out=aged)
     cv2.copyTo(aged.astype(np.uint8), covered.view(np.uint8), region)
+    flow = flow_of(change)
+    if flow is not None and flow.any():
+        moved = _moved(result, rect, to_crop, flow * mask[..., None])
+        cv2.copyTo(moved, covered.view(np.uint8), region)
     return result
 
 
+def _moved(
+    pixels: NDArray[np.uint8],
+    rect: tuple[int, int, int, int],
+    to_crop: NDArray[np.float64],
+    flow: NDArray[np.float32],
+) -> NDArray[np.uint8]:
+    """A part of the photo after its pixels are moved by the flow of a crop, in sides of the crop.
+
+    Args:
+        pixels: uint8 (H, W, 3).
+        rect: The part, `x0, y0, x1, y1`.
+        to_crop: (2, 3), pixels of the part -> crop pixels.
+        flow: float32 (S, S, 2), zero along its edge.
+    """
+    x0, y0, x1, y1 = rect
+    turn = invert(to_crop)[:, :2] * flow.shape[0]
+    in_photo = np.ascontiguousarray(flow @ turn.T.astype(np.float32))
+    reach = math.ceil(float(np.abs(in_photo).max())) + _CUBIC_REACH
+    left, top = max(x0 - reach, 0), max(y0 - reach, 0)
+    around = pixels[top : y1 + reach, left : x1 + reach]
+    offsets = _warp(in_photo, to_crop, (x1 - x0, y1 - y0), cv2.INTER_LINEAR)
+    x = np.arange(x0 - left, x1 - left, dtype=np.float32) + offsets[..., 0]
+    y = np.arange(y0 - top, y1 - top, dtype=np.float32)[:, None] + offsets[..., 1]
+    return move_pixels(around, x, y)
+
+
 def _enlarged(
-    delta: NDArray[np.float32], matrix: NDArray[np.float64], side: int
+    change: NDArray[np.float32], matrix: NDArray[np.float64], side: int
 ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
     """A crop's change and its transform at another side."""
-    scale = side / delta.shape[0]
+    scale = side / change.shape[0]
     if scale == 1:
-        return delta, matrix
-    resized = cv2.resize(delta, (side, side), interpolation=cv2.INTER_CUBIC)
+        return change, matrix
+    resized = cv2.resize(change, (side, side), interpolation=cv2.INTER_CUBIC)
     # Pixel centers are at integers, so it is the edges, half a pixel off, that scale.
     center = np.array([[0, 0, (scale - 1) / 2]])
     return np.asarray(resized, np.float32), matrix * scale + center

@@ -18,7 +18,13 @@ from reage.images import Photo, PhotoSource, read_photo
 from reage.inference.estimator import AgeEstimate, AgeEstimator, interval
 from reage.inference.grey import are_grey, keep_grey
 from reage.inference.opened import OpenedPhoto
-from reage.inference.patches import MaskChoice, check_mask, make_patch, make_skin_patch
+from reage.inference.patches import (
+    MaskChoice,
+    check_mask,
+    check_model,
+    make_patch,
+    make_skin_patch,
+)
 from reage.inference.results import AgedPhoto, FacePatch
 from reage.inference.session import AgingModel, batches
 from reage.inference.sweep import Sweep
@@ -91,8 +97,9 @@ class FaceAger:
             strength: How much of the change to apply, from 0 (none) to 1.
             source_age: The true age in years, where it is known: the change is then measured from
                 that age, so that ageing to it changes nothing.
-            mask: What of a face may change: all of it, or only its "skin", so that hair, glasses
-                and headwear stay as they are. What has the colour of skin counts as skin.
+            mask: What of a face may change: all of the "face" but its shape; only its "skin", so
+                that hair, glasses and headwear stay as they are, where what has the colour of skin
+                counts as skin; or its "shape" too, where the photo has no transparency.
 
         Raises:
             AgeRangeError: If an age lies outside the range of the model.
@@ -120,11 +127,11 @@ class FaceAger:
         if not targets:
             raise UsageError("ages", "is empty", "give at least one age in years")
         change = Change(strength, source_age)
-        limit, kind = face_limit(faces), check_mask(mask)
+        limit, kind = face_limit(faces), check_model(check_mask(mask), self.model)
         found = read_photo(photo)
         patches = self._find(found, limit, kind)
-        deltas = change.of_faces(self.model, found.visible, patches, targets)
-        return Sweep(found, targets, patches, deltas)
+        changes = change.of_faces(self.model, found.visible, patches, targets)
+        return Sweep(found, targets, patches, changes)
 
     def open(
         self, photo: PhotoSource, *, faces: FaceChoice = "all", mask: MaskChoice = "face"
@@ -141,7 +148,7 @@ class FaceAger:
             ImageReadError: If the photo cannot be read.
             NoFaceError: If there is no face in it.
         """
-        limit, kind = face_limit(faces), check_mask(mask)
+        limit, kind = face_limit(faces), check_model(check_mask(mask), self.model)
         found = read_photo(photo)
         patches = self._find(found, limit, kind)
         matrices = [patch.matrix for patch in patches]
@@ -198,11 +205,11 @@ class FaceAger:
         size = self.model.image_size
         if mask == "skin":
             return tuple(make_skin_patch(face, size, pixels) for face in faces)
-        return tuple(make_patch(face, size) for face in faces)
+        return tuple(make_patch(face, size, keeps_shape=mask != "shape") for face in faces)
 
 
 class Change:
-    """How a model's deltas for a target age become the change that is applied."""
+    """How what a model computes for a target age becomes the change that is made."""
 
     def __init__(self, strength: float, source_age: float | None) -> None:
         self._strength = np.float32(check_strength(strength))
@@ -224,7 +231,7 @@ class Change:
             ages: Target ages in years.
 
         Returns:
-            For each age float32 (N, S, S, 3), in units of [-1, 1] pixels.
+            For each age float32 (N, S, S, 3 or 5), see `reage.faces.change`.
         """
         # Encoded faces are large: those of a crowd are never held all at once.
         parts = [
@@ -241,12 +248,12 @@ class Change:
         self, model: AgingModel, crops: NDArray[np.float32], ages: Sequence[float]
     ) -> list[NDArray[np.float32]]:
         features = model.encode(crops)
-        deltas = [model.decode(features, age) for age in ages]
+        changes = [model.decode(features, age) for age in ages]
         if self._source_age is not None:
             baseline = model.decode(features, self._source_age)
-            deltas = [delta - baseline for delta in deltas]
+            changes = [change - baseline for change in changes]
         grey = are_grey(crops)
-        return [keep_grey(delta, grey) * self._strength for delta in deltas]
+        return [keep_grey(change, grey) * self._strength for change in changes]
 
 
 def _open_model(

@@ -7,6 +7,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from reage.faces.change import delta_of
+
 # JPEG files that hold grey pictures as colour are off by a level or two.
 _MAX_COLOUR: Final = 4 / 127.5
 _MOST: Final = 0.9
@@ -23,9 +25,11 @@ def are_grey(crops: NDArray[np.float32]) -> NDArray[np.bool_]:
     return np.asarray(colour <= _MAX_COLOUR)
 
 
-def keep_grey(deltas: NDArray[np.float32], grey: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Takes the colour out of the deltas (N, S, S, 3) of crops that are grey, (N,)."""
+def keep_grey(changes: NDArray[np.float32], grey: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Takes the colour out of the changes (N, S, S, 3 or 5) of crops that are grey, (N,)."""
     if not grey.any():
-        return deltas
-    means = deltas.mean(axis=-1, keepdims=True)
-    return np.where(grey[:, None, None, None], means, deltas).astype(np.float32)
+        return changes
+    kept = np.array(changes, np.float32)
+    deltas = delta_of(kept)
+    deltas[grey] = deltas[grey].mean(axis=-1, keepdims=True)
+    return kept

@@ -63,13 +63,13 @@ class OpenedPhoto:
         _check_strength(strength)
         chosen = self._chosen(faces)
         if not chosen:
-            return Sweep(self.photo, targets, (), [_no_delta(self.model)] * len(targets))
+            return Sweep(self.photo, targets, (), [self.model.nothing()] * len(targets))
         rows = np.array(chosen)
         some = {name: values[rows] for name, values in self.features.items()}
         share = np.float32(strength)
         grey = self.grey[rows]
-        deltas = [keep_grey(self.model.decode(some, age), grey) * share for age in targets]
-        return Sweep(self.photo, targets, tuple(self.patches[face] for face in chosen), deltas)
+        changes = [keep_grey(self.model.decode(some, age), grey) * share for age in targets]
+        return Sweep(self.photo, targets, tuple(self.patches[face] for face in chosen), changes)
 
     def on(self, photo: PhotoSource) -> OpenedPhoto:
         """The same faces, found and encoded already, in another size of the same photo.
@@ -102,10 +102,6 @@ def _check_strength(strength: float) -> None:
         )
 
 
-def _no_delta(model: AgingModel) -> NDArray[np.float32]:
-    return np.zeros((0, model.image_size, model.image_size, 3), np.float32)
-
-
 def _scaled(patch: FacePatch, scale: NDArray[np.float64], size: int) -> FacePatch:
     """The patch in a photo `scale` times as wide and high; its mask, bound to the crop, stays."""
     face = patch.face
@@ -115,4 +111,4 @@ def _scaled(patch: FacePatch, scale: NDArray[np.float64], size: int) -> FacePatc
         for points in (face.box, face.landmarks, face.oval)
     )
     moved = replace(face, box=box, landmarks=landmarks, oval=oval)
-    return FacePatch(moved, estimate_similarity(landmarks, size), patch.mask)
+    return replace(patch, face=moved, matrix=estimate_similarity(landmarks, size))

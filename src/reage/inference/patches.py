@@ -1,4 +1,4 @@
-"""Where the change of each face goes: all over the face, or to its skin alone."""
+"""Where the change of each face goes: all over the face, to its skin alone, or to its shape."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ from reage.faces.blend import face_mask
 from reage.faces.skin import detailed_side, skin_mask
 from reage.faces.types import Face
 from reage.inference.results import FacePatch
+from reage.inference.session import AgingModel
 
-MaskChoice = Literal["face", "skin"]
-"""What of a face may change: all of it, or only its skin, so that hair and glasses stay."""
+MaskChoice = Literal["face", "skin", "shape"]
+"""What of a face may change: its colours; those of its skin alone, so that hair and glasses stay;
+or its colours and its shape."""
 
 
 def check_mask(choice: str) -> MaskChoice:
@@ -27,19 +29,34 @@ def check_mask(choice: str) -> MaskChoice:
     for known in get_args(MaskChoice):
         if choice == known:
             return known  # type: ignore[no-any-return]
-    raise UsageError(f"mask {choice}", "is no part of a face", "give face or skin")
+    raise UsageError(f"mask {choice}", "is no part of a face", "give face, skin or shape")
 
 
-def make_patch(face: Face, size: int) -> FacePatch:
+def check_model(choice: MaskChoice, model: AgingModel) -> MaskChoice:
+    """The choice, if a model can follow it.
+
+    Raises:
+        UsageError: If it cannot.
+    """
+    if choice == "shape" and not model.moves:
+        raise UsageError(
+            f"mask {choice}",
+            "is beyond this model, which adds colours and moves nothing",
+            "give face, or a model of format 2",
+        )
+    return choice
+
+
+def make_patch(face: Face, size: int, *, keeps_shape: bool = True) -> FacePatch:
     """Where a face lies in its crop of side `size`, and how the change fades out there."""
     matrix = estimate_similarity(face.landmarks, size)
-    return FacePatch(face, matrix, face_mask(face, matrix, size))
+    return FacePatch(face, matrix, face_mask(face, matrix, size), keeps_shape)
 
 
 def make_skin_patch(
     face: Face, size: int, pixels: NDArray[np.uint8], side: int | None = None
 ) -> FacePatch:
-    """The same, but only the face's skin changes.
+    """The same, but only the face's skin changes, and its shape does not.
 
     Args:
         face: The face.

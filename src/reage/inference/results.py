@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from reage.faces.blend import paste_delta
+from reage.faces.blend import paste_change
+from reage.faces.change import delta_of
 from reage.faces.types import Face
 from reage.images import Photo, to_pil, write_photo
 from reage.images.c2pa import C2paSigner
@@ -88,11 +89,13 @@ class FacePatch:
         face: The face as it was found.
         matrix: float64 (2, 3), the similarity transform from the photo to the model's crop.
         mask: float32 (M, M), 0..1, over the same square as the crop; it may be finer.
+        keeps_shape: Whether only colours change.
     """
 
     face: Face
     matrix: NDArray[np.float64]
     mask: NDArray[np.float32]
+    keeps_shape: bool = True
 
     def aged(self, age: float) -> AgedFace:
         """This face as the subject of a result."""
@@ -128,19 +131,20 @@ def software_name() -> str:
 def paste_faces(
     pixels: NDArray[np.uint8],
     patches: Iterable[FacePatch],
-    deltas: NDArray[np.float32],
+    changes: NDArray[np.float32],
 ) -> NDArray[np.uint8]:
-    """Adds each face's delta to the photo, one face after another.
+    """Makes each face's change in the photo, one face after another.
 
     Args:
         pixels: uint8 (H, W, 3), RGB; it stays unchanged.
         patches: N faces.
-        deltas: float32 (N, S, S, 3), RGB, in units of [-1, 1] pixels.
+        changes: float32 (N, S, S, 3 or 5), see `reage.faces.change`.
 
     Returns:
         uint8 (H, W, 3), RGB.
     """
     result = pixels.copy()
-    for patch, delta in zip(patches, deltas, strict=True):
-        paste_delta(result, delta, patch.mask, patch.matrix, in_place=True)
+    for patch, change in zip(patches, changes, strict=True):
+        made = delta_of(change) if patch.keeps_shape else change
+        paste_change(result, made, patch.mask, patch.matrix, in_place=True)
     return result

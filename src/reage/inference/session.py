@@ -14,12 +14,14 @@ from numpy.typing import ArrayLike, NDArray
 from reage.ages import AGE_GROUPS, NUM_GROUPS, soft_code
 from reage.errors import WeightsError
 from reage.faces.align import TEMPLATE
+from reage.faces.change import join_change
 from reage.onnx_session import open_session
 from reage.weights import load_weights, weights_card
 
 ENCODER_FILE: Final = "generator_encoder.onnx"
 DECODER_FILE: Final = "generator_decoder.onnx"
-FORMAT_VERSION: Final = "1"
+FORMATS: Final = {"1": ("delta",), "2": ("delta", "flow")}
+"""What the decoder of a model gives, by the version of the format."""
 # Bounds the memory of a photo with many faces; larger batches are no faster on a CPU.
 MAX_BATCH: Final = 4
 
@@ -28,7 +30,7 @@ Features = Mapping[str, NDArray[np.float32]]
 
 
 class AgingModel:
-    """A face-ageing generator that turns a face crop and an age into a delta for that crop.
+    """A face-ageing generator that turns a face crop and an age into a change of that crop.
 
     Attributes:
         image_size: Side of the square crops it works on, in pixels.
@@ -49,7 +51,8 @@ class AgingModel:
         self.metadata: dict[str, str] = dict(self._encoder.get_modelmeta().custom_metadata_map)
         self._feature_names = [output.name for output in self._encoder.get_outputs()]
         self.image_size = _check_metadata(self.metadata, source)
-        _check_interface(self._encoder, self._decoder, source)
+        self._outputs = FORMATS[self.metadata["format_version"]]
+        _check_interface(self._encoder, self._decoder, self._outputs, source)
 
     @classmethod
     def from_package(cls, *, threads: int | None = None) -> Self:
@@ -93,28 +96,35 @@ class AgingModel:
         }
 
     def decode(self, features: Features, ages: ArrayLike) -> NDArray[np.float32]:
-        """Computes what to add to the encoded crops to show them at `ages`.
+        """Computes what to change in the encoded crops to show them at `ages`.
 
         Args:
             features: What `encode` returned for N faces.
             ages: Target ages in years: a number for all faces, or one per face, shape (N,).
 
         Returns:
-            The deltas in units of the [-1, 1] crops, RGB, shape (N, S, S, 3), float32.
+            The changes, shape (N, S, S, 5), or (N, S, S, 3) of a model that moves nothing, float32;
+            see `reage.faces.change`.
         """
         count = len(next(iter(features.values())))
         codes = soft_code(np.broadcast_to(np.asarray(ages, np.float64), (count,)))
-        deltas = [
-            self._decoder.run(
-                ["delta"],
-                {
-                    **{name: value[rows] for name, value in features.items()},
-                    "age_code": codes[rows],
-                },
-            )[0]
-            for rows in batches(count)
-        ]
-        return np.concatenate(deltas)
+        changes = []
+        for rows in batches(count):
+            some = {name: value[rows] for name, value in features.items()}
+            outputs = self._decoder.run(list(self._outputs), {**some, "age_code": codes[rows]})
+            found = dict(zip(self._outputs, outputs, strict=True))
+            changes.append(join_change(found["delta"], found.get("flow")))
+        return np.concatenate(changes)
+
+    @property
+    def moves(self) -> bool:
+        """Whether it changes the shape of a face, too: its changes hold a flow."""
+        return "flow" in self._outputs
+
+    def nothing(self) -> NDArray[np.float32]:
+        """The changes of no face: shape (0, S, S, C)."""
+        channels = 5 if self.moves else 3
+        return np.zeros((0, self.image_size, self.image_size, channels), np.float32)
 
 
 def batches(count: int) -> Iterator[slice]:
@@ -151,8 +161,8 @@ def _check_metadata(metadata: Mapping[str, str], source: str) -> int:
         template = np.asarray(json.loads(metadata["template"]), np.float64)
     except (KeyError, ValueError, TypeError) as error:
         raise _refusal(source, "does not describe itself as a reage model") from error
-    if version != FORMAT_VERSION:
-        raise _refusal(source, f"has format {version}, and this version reads {FORMAT_VERSION}")
+    if version not in FORMATS:
+        raise _refusal(source, f"has format {version}, and this version reads 1 and 2")
     if not np.array_equal(bounds, np.asarray(AGE_GROUPS, np.float64)):
         raise _refusal(source, "was trained for other age groups")
     if template.shape != np.shape(TEMPLATE) or not np.allclose(template, TEMPLATE, atol=1e-3):
@@ -160,7 +170,7 @@ def _check_metadata(metadata: Mapping[str, str], source: str) -> int:
     return size
 
 
-def _check_interface(encoder: Any, decoder: Any, source: str) -> None:
+def _check_interface(encoder: Any, decoder: Any, outputs: tuple[str, ...], source: str) -> None:
     """Refuses two files that were not exported together."""
     features = {output.name for output in encoder.get_outputs()}
     wanted = {entry.name: entry for entry in decoder.get_inputs()}
@@ -168,8 +178,8 @@ def _check_interface(encoder: Any, decoder: Any, source: str) -> None:
         raise _refusal(source, "has an encoder whose input is not one image")
     if set(wanted) != features | {"age_code"} or wanted["age_code"].shape[-1] != NUM_GROUPS:
         raise _refusal(source, "holds an encoder and a decoder that do not belong together")
-    if [output.name for output in decoder.get_outputs()] != ["delta"]:
-        raise _refusal(source, "has a decoder whose output is not one delta")
+    if [output.name for output in decoder.get_outputs()] != list(outputs):
+        raise _refusal(source, f"has a decoder whose output is not {' and '.join(outputs)}")
 
 
 def _refusal(source: str, reason: str) -> WeightsError:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from reage.faces.change import delta_of
 from reage.images import Photo, check_output_path, replace_file, to_pil, write_photo
 from reage.images.c2pa import C2paSigner
 from reage.images.photo import on_white
@@ -36,13 +37,14 @@ class Sweep:
         photo: The photo that was read, unchanged.
         ages: The target ages in years, in the order they were given.
         patches: The faces that were aged, largest first.
-        deltas: For each age, the faces' changes: float32 (N, S, S, 3), in [-1, 1] pixels.
+        changes: For each age, those of the faces: float32 (N, S, S, 3 or 5), see
+            `reage.faces.change`.
     """
 
     photo: Photo
     ages: tuple[float, ...]
     patches: tuple[FacePatch, ...]
-    deltas: list[NDArray[np.float32]]
+    changes: list[NDArray[np.float32]]
 
     @cached_property
     def frames(self) -> list[Image.Image]:
@@ -59,7 +61,11 @@ class Sweep:
 
     def pixels(self, index: int) -> NDArray[np.uint8]:
         """The whole photo at `ages[index]`: uint8 (H, W, 3), RGB."""
-        return paste_faces(self.photo.pixels, self.patches, self.deltas[index])
+        changes = self.changes[index]
+        if self.photo.alpha is not None:
+            # Moved pixels would bring into sight what transparency hides.
+            changes = delta_of(changes)
+        return paste_faces(self.photo.pixels, self.patches, changes)
 
     def strip(self, *, whole: bool = False, original: bool = True) -> Image.Image:
         """The photo at each age side by side, with the age under each.

@@ -1,7 +1,8 @@
-"""The generator: encoder, age modulator and decoder, as one residual on the input image.
+"""The generator: encoder, age modulator and decoder, as one change of the input image.
 
 `image + delta(identity code, age)`: a delta that starts at zero keeps identity and background for
-free, and a delta can be upsampled onto a photo of any size.
+free, and a delta can be upsampled onto a photo of any size. Beside it, a flow says how the sum may
+be moved to give the face the shape of the age.
 """
 
 from __future__ import annotations
@@ -24,6 +25,15 @@ from reage.models.presets import FINEST_BLOCK, GeneratorSize
 
 COLOR_RESOLUTION = 32
 """Finer parts of the delta are grey: colour there is no age, but specks and stripes."""
+
+FLOW_RESOLUTION = 16
+"""Side of the flow before it is enlarged: the shape of a face is smooth, and finer flows fold."""
+
+FLOW_LIMIT = 0.08
+"""Furthest that a pixel is moved along an axis, in sides; mean faces differ by 0.03 at most."""
+
+SHAPE_DIM = 128
+"""Hidden units between what is known of a face and its flow."""
 
 
 def build_encoder(size: GeneratorSize) -> Any:
@@ -74,9 +84,10 @@ def build_age_modulator(size: GeneratorSize) -> Any:
 def build_decoder(size: GeneratorSize) -> Any:
     """Builds the decoder.
 
-    Inputs: the encoder's outputs by their names, and `age_code` (N, 14). Output `delta`
-    (N, S, S, 3), float32, to be added to the image; zero before training. The delta is the sum of
-    one image per resolution, each upsampled to the next, so that coarse change (shape, shading,
+    Inputs: the encoder's outputs by their names, and `age_code` (N, 14). Outputs, float32 and zero
+    before training: `delta` (N, S, S, 3), to be added to the image, and `flow` (N, F, F, 2), from
+    where each pixel of the sum is taken, relative to its own place, xy in sides. The delta is the
+    sum of one image per resolution, each upsampled to the next, so that coarse change (shading,
     colour) is not the fine layers' work.
     """
     features = [
@@ -98,21 +109,22 @@ def build_decoder(size: GeneratorSize) -> Any:
         x = activation(conv(channels, f"{name}_conv")(x))
         if resolution > size.code_size:
             delta = _add_delta(x, delta, resolution)
-    return keras.Model([*features, age_code], delta, name="decoder")
+    return keras.Model([*features, age_code], [delta, _flow(features[-1], style)], name="decoder")
 
 
 def build_generator(size: GeneratorSize) -> Any:
     """Builds encoder, age modulator and decoder as one model.
 
     Inputs `image` (N, S, S, 3) in [-1, 1] and `age_code` (N, 14). Outputs a dictionary: `image`
-    (N, S, S, 3), float32 in [-1, 1]; `delta`, as `image`, not clipped; `code`, the identity code.
+    (N, S, S, 3), float32 in [-1, 1], not moved; `delta`, as `image`, not clipped; `flow`
+    (N, F, F, 2); `code`, the identity code.
     """
     image = keras.Input((size.image_size, size.image_size, 3), name="image")
     age_code = keras.Input((NUM_GROUPS,), name="age_code")
     features = build_encoder(size)(image)
-    delta = build_decoder(size)([*features, age_code])
+    delta, flow = build_decoder(size)([*features, age_code])
     aged = ops.clip(ops.cast(image, "float32") + delta, -1.0, 1.0)
-    outputs = {"image": aged, "delta": delta, "code": features[-1]}
+    outputs = {"image": aged, "delta": delta, "flow": flow, "code": features[-1]}
     return keras.Model([image, age_code], outputs, name="generator")
 
 
@@ -130,3 +142,18 @@ def _add_delta(x: Any, coarser: Any, resolution: int) -> Any:
         part = conv(1, f"to_grey_{resolution}", zero_init=True)(x)
     delta = keras.layers.Activation("linear", dtype="float32")(part)
     return delta if coarser is None else delta + upsample(coarser)
+
+
+def _flow(code: Any, style: Any) -> Any:
+    """Faces are aligned: one map from code and age to all of a flow can know their shape."""
+    known = keras.layers.Concatenate()([ops.mean(code, axis=(1, 2)), style])
+    # What shape is to be known by is what painting needs: the flow has no say in it.
+    known = ops.stop_gradient(known)
+    # A picture of one colour has a code of any size, and must not throw pixels about.
+    known = keras.layers.LayerNormalization(name="shape_norm", dtype="float32")(known)
+    hidden = activation(keras.layers.Dense(SHAPE_DIM, dtype="float32", name="shape_in")(known))
+    flow = keras.layers.Dense(
+        2 * FLOW_RESOLUTION**2, kernel_initializer="zeros", dtype="float32", name="shape_out"
+    )(hidden)
+    flow = FLOW_LIMIT * ops.tanh(flow)
+    return keras.layers.Reshape((FLOW_RESOLUTION, FLOW_RESOLUTION, 2), dtype="float32")(flow)

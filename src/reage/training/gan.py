@@ -37,6 +37,8 @@ class FaceAgingGAN(ReplicatedModel):
         recogniser: Maps images to unit vectors, such as `FaceRecogniser`; None if there is none.
         projected: A second discriminator, trained along with the first; None if there is none.
         critic_targets: (14, 14) the critic's mean prediction on real faces of each group.
+        shape_flows: (14, F, F, 2) how the shape of each group's faces differs from the mean; see
+            `losses.shape_difference`.
         weights: See `LossWeights`.
         label_sigma: Width of the soft ordinal labels of the age head, in groups.
         realism: Whether the discriminator and its terms take part; without them the critic alone
@@ -64,6 +66,7 @@ class FaceAgingGAN(ReplicatedModel):
         discriminator: Any,
         critic: Any,
         critic_targets: Any,
+        shape_flows: Any,
         projected: ProjectedDiscriminator | None = None,
         recogniser: Any = None,
         weights: LossWeights,
@@ -90,6 +93,7 @@ class FaceAgingGAN(ReplicatedModel):
         )
         self.recogniser = recogniser
         self.critic_targets = ops.convert_to_tensor(critic_targets, "float32")
+        self.shape_flows = ops.convert_to_tensor(shape_flows, "float32")
         self.group_centers = ops.convert_to_tensor([[years] for years in GROUP_CENTERS], "float32")
         self.loss_weights_ = weights
         self.cycle_share = cycle_share
@@ -100,6 +104,7 @@ class FaceAgingGAN(ReplicatedModel):
         self.random = keras.random.SeedGenerator(seed)
         self.steps = keras.Variable(0, dtype="int64", trainable=False, name="steps")
         names = [f"g_{term}" for term in CRITIC_TERMS]
+        names += ["g_shape"] if "flow" in generator.output else []
         names += ["g_recognition"] if recogniser else []
         names += ["g_projected"] if self.projected else []
         if self.adversary:
@@ -241,6 +246,12 @@ class FaceAgingGAN(ReplicatedModel):
             "chroma": ops.mean(losses.chroma_energy(delta)),
             "grain": ops.mean(losses.grain_energy(delta)),
         }
+        if "flow" in first:
+            terms["shape"] = ops.mean(
+                losses.shape_difference(
+                    first["flow"], batch["source_code"], target, self.shape_flows
+                )
+            )
         if self.recogniser:
             # Not the augmented image: a shift by some pixels weighs more than another person.
             distance = cosine_distance(self.recogniser(image), self.recogniser(first["image"]))

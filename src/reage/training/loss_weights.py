@@ -19,6 +19,8 @@ class LossWeights:
         recognition: Cosine distance of source and first pass to a face recogniser, if there is one,
             beyond `recognition_margin`.
         self: L1 of the delta where the target is the source age.
+        shape: Mean square difference of the flow from the mean change of shape between the ages,
+            in percent of the side, for a generator that has a flow.
         delta: Mean square of the delta.
         chroma: Mean square of the delta's colour.
         grain: Mean square of the delta's finest detail.
@@ -39,6 +41,7 @@ class LossWeights:
     delta: float = 0.05
     chroma: float = 2.0
     grain: float = 0.0
+    shape: float = 1.0
     wrong_age: float = 0.5
     age: float = 1.0
     r1: float = 0.1

@@ -159,6 +159,20 @@ def grain_energy(delta: Any) -> Any:
     return delta_energy(delta - ops.average_pool(padded, 3, strides=1, padding="valid"))
 
 
+def shape_difference(flow: Any, source_code: Any, target_code: Any, shape_flows: Any) -> Any:
+    """Mean square (N,) of what a flow differs by from the mean change of shape, in percent.
+
+    Args:
+        flow: (N, F, F, 2), in sides.
+        source_code: Soft age codes, (N, 14).
+        target_code: Soft age codes, (N, 14).
+        shape_flows: (14, F, F, 2), in sides: the flow that makes a mean face into one of each
+            group. Between two ages it is, to first order, the difference of theirs.
+    """
+    expected = ops.tensordot(target_code - source_code, shape_flows, axes=1)
+    return ops.mean(ops.square(100.0 * (flow - expected)), axis=(1, 2, 3))
+
+
 def _unit_scale(code: Any) -> Any:
     code = ops.cast(code, "float32")
     power = ops.mean(ops.square(code), axis=(1, 2, 3), keepdims=True)

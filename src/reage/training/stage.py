@@ -16,6 +16,7 @@ from reage.training.initial import start_from
 from reage.training.networks import make_discriminator, make_generator
 from reage.training.projected import FeatureNetwork, ProjectedDiscriminator, feature_shapes
 from reage.training.recognition import FaceRecogniser
+from reage.training.shape import mean_shape_flows
 
 
 def check_stages(config: TrainConfig) -> None:
@@ -44,6 +45,7 @@ def build_gan(config: TrainConfig, stage: StageConfig, critic: Any, targets: Any
         discriminator=make_discriminator(config, stage, critic),
         critic=critic,
         critic_targets=targets,
+        shape_flows=mean_shape_flows(),
         projected=_projected(config) if stage.weights.projected else None,
         recogniser=FaceRecogniser(Path(config.recogniser)) if config.recogniser else None,
         weights=stage.weights,

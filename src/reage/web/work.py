@@ -87,6 +87,8 @@ def open_visit(ager: FaceAger, data: bytes, max_pixels: int) -> tuple[Visit, dic
     views: dict[MaskChoice, OpenedPhoto] = {
         "face": opened.on(small),
         "skin": _skin_only(opened).on(small),
+        # Nothing is moved where transparency may hide something: see `Sweep.pixels`.
+        "shape": (_with_shape(opened) if photo.alpha is None else opened).on(small),
     }
     faces = [{"box": [round(float(value), 1) for value in p.face.box]} for p in opened.patches]
     visit = Visit(data, views, len(data) + _memory(views))
@@ -146,6 +148,12 @@ def _skin_only(opened: OpenedPhoto) -> OpenedPhoto:
     """The same photo, its faces not encoded again, where only skin may change."""
     size, pixels = opened.model.image_size, opened.photo.pixels
     patches = (make_skin_patch(patch.face, size, pixels) for patch in opened.patches)
+    return replace(opened, patches=tuple(patches))
+
+
+def _with_shape(opened: OpenedPhoto) -> OpenedPhoto:
+    """The same photo, its faces not encoded again, where their shape may change too."""
+    patches = (replace(patch, keeps_shape=False) for patch in opened.patches)
     return replace(opened, patches=tuple(patches))
 
 

@@ -11,7 +11,13 @@ from numpy.typing import NDArray
 from reage.ages import check_age
 from reage.faces.align import bounds_of, invert
 from reage.inference.ager import Change, FaceAger, FaceChoice, face_limit
-from reage.inference.patches import MaskChoice, check_mask, make_patch, make_skin_patch
+from reage.inference.patches import (
+    MaskChoice,
+    check_mask,
+    check_model,
+    make_patch,
+    make_skin_patch,
+)
 from reage.inference.results import FacePatch, paste_faces
 from reage.inference.video.smoothing import (
     DELTA_TIME_CONSTANT,
@@ -32,12 +38,12 @@ class FaceChange:
     Attributes:
         identity: The track that the face belongs to.
         patch: Where it lies, in pixels of the upright frame.
-        delta: float32 (S, S, 3), in units of [-1, 1] pixels, fading included.
+        values: float32 (S, S, 3 or 5), see `reage.faces.change`; fading included.
     """
 
     identity: int
     patch: FacePatch
-    delta: NDArray[np.float32]
+    values: NDArray[np.float32]
 
 
 @dataclass
@@ -52,7 +58,7 @@ class _Appearance:
         default_factory=lambda: ExponentialAverage(DELTA_TIME_CONSTANT)
     )
     patch: FacePatch | None = None
-    delta: NDArray[np.float32] | None = None
+    change: NDArray[np.float32] | None = None
 
 
 class VideoAger:
@@ -82,8 +88,8 @@ class VideoAger:
             faces: Which faces to age; a number counts the largest.
             strength: How much of the change to apply, 0..1.
             source_age: The true age in years, where it is known.
-            mask: What of a face may change, all of it or only its skin.
-            smooth: Whether to smooth landmarks and deltas; without, each frame stands alone.
+            mask: What of a face may change; see `FaceAger.age`.
+            smooth: Whether to smooth landmarks and changes; without, each frame stands alone.
 
         Raises:
             AgeRangeError: If an age lies outside the range of the model.
@@ -93,7 +99,7 @@ class VideoAger:
         self.to = check_age(to)
         self._change = Change(strength, source_age)
         self._tracker = Tracker(ager.finder, limit=face_limit(faces))
-        self._only_skin = check_mask(mask) == "skin"
+        self._mask = check_model(check_mask(mask), ager.model)
         self._smooth = smooth
         self._known: dict[int, _Appearance] = {}
         self._seen: set[int] = set()
@@ -115,9 +121,9 @@ class VideoAger:
             self._place(track, pixels, seconds)
         self._age(visible, pixels, seconds)
         return [
-            FaceChange(track.identity, seen.patch, seen.delta * np.float32(ease(track.weight)))
+            FaceChange(track.identity, seen.patch, seen.change * np.float32(ease(track.weight)))
             for track, seen in ((track, self._known[track.identity]) for track in tracks)
-            if seen.patch is not None and seen.delta is not None
+            if seen.patch is not None and seen.change is not None
         ]
 
     def _place(self, track: Track, pixels: NDArray[np.uint8], seconds: float) -> None:
@@ -127,21 +133,21 @@ class VideoAger:
             seen.place = FaceSmoother()
         face = seen.place(track.face, seconds) if self._smooth else track.face
         size = self._model.image_size
-        if not self._only_skin:
-            seen.patch = make_patch(face, size)
+        if self._mask != "skin":
+            seen.patch = make_patch(face, size, keeps_shape=self._mask != "shape")
             return
         patch = make_skin_patch(face, size, pixels, max(size, _SKIN_MASK_SIDE))
         seen.patch = replace(patch, mask=seen.skin(patch.mask, seconds)) if self._smooth else patch
 
     def _age(self, tracks: list[Track], pixels: NDArray[np.uint8], seconds: float) -> None:
-        """Computes and smooths the deltas of visible tracks."""
+        """Computes and smooths the changes of visible tracks."""
         looks = [self._known[track.identity] for track in tracks]
         patches = [seen.patch for seen in looks if seen.patch is not None]
         if not patches:
             return
-        [deltas] = self._change.of_faces(self._model, pixels, patches, [self.to])
-        for seen, delta in zip(looks, deltas, strict=True):
-            seen.delta = seen.average(delta, seconds) if self._smooth else delta
+        [changes] = self._change.of_faces(self._model, pixels, patches, [self.to])
+        for seen, change in zip(looks, changes, strict=True):
+            seen.change = seen.average(change, seconds) if self._smooth else change
 
 
 @dataclass(frozen=True, eq=False)
@@ -175,7 +181,7 @@ class Region:
 
 def added_levels(pixels: NDArray[np.uint8], changes: list[FaceChange]) -> Region | None:
     """What changes of faces add to a frame, uint8 (H, W, 3), RGB; None if nothing."""
-    shown = [change for change in changes if np.abs(change.delta).max() > _NOTHING]
+    shown = [change for change in changes if np.abs(change.values).max() > _NOTHING]
     corners = [_bounds(change) for change in shown]
     if not corners:
         return None
@@ -186,13 +192,13 @@ def added_levels(pixels: NDArray[np.uint8], changes: list[FaceChange]) -> Region
     if not part.size:
         return None
     patches = [_shifted(change.patch, left, top) for change in shown]
-    aged = paste_faces(part, patches, np.stack([change.delta for change in shown]))
+    aged = paste_faces(part, patches, np.stack([change.values for change in shown]))
     return Region(aged.astype(np.int16) - part, left, top)
 
 
 def _bounds(change: FaceChange) -> tuple[int, int, int, int]:
     """The crop's rectangle in the frame, `x0, y0, x1, y1`, ends open; it may leave the frame."""
-    edge = change.delta.shape[0] - 1.0
+    edge = change.values.shape[0] - 1.0
     return bounds_of(invert(change.patch.matrix), (0.0, 0.0, edge, edge))
 
 
@@ -200,7 +206,7 @@ def _shifted(patch: FacePatch, x: int, y: int) -> FacePatch:
     """The same patch in a part of the frame that begins at `x, y`."""
     matrix = patch.matrix.copy()
     matrix[:, 2] += matrix[:, :2] @ (x, y)
-    return FacePatch(patch.face, matrix, patch.mask)
+    return replace(patch, matrix=matrix)
 
 
 def ease(weight: float) -> float:

@@ -89,7 +89,7 @@ def age_video(
         faces: Which faces to age; `largest` and numbers keep a face as long as it is in view.
         strength: How much of the change to apply, from 0 to 1.
         source_age: The true age in years, where it is known.
-        mask: What of a face may change: all of it, or only its "skin"; see `FaceAger.age`.
+        mask: What of a face may change: "face", "skin" or "shape"; see `FaceAger.age`.
         seconds: Write only so much of the beginning; None writes everything.
         progress: Called after each frame.
 
