@@ -80,8 +80,8 @@ def age_command(
     plan = None if is_folder else OutputPlan(inputs, output, f"{to:g}", in_place=in_place)
     read = reader_within(max_pixels, max_bytes)
 
-    from reage.inference.ager import FaceAger, check_strength
-    from reage.inference.patches import check_mask
+    from reage.inference.ager import FaceAger
+    from reage.inference.patches import check_mask, check_strength
 
     check_strength(strength)
 

@@ -22,6 +22,7 @@ from reage.inference.patches import (
     MaskChoice,
     check_mask,
     check_model,
+    check_strength,
     make_patch,
     make_skin_patch,
 )
@@ -264,19 +265,6 @@ def _open_model(
     if isinstance(model, AgingModel):
         return model
     return AgingModel.from_folder(model, threads=threads)
-
-
-def check_strength(strength: float) -> float:
-    """Returns the share of the change, or refuses what is none.
-
-    Raises:
-        UsageError: If it is not within 0 and 1.
-    """
-    if not 0.0 <= strength <= 1.0:
-        raise UsageError(
-            f"strength {strength:g}", "is not a share of the change", "give a number from 0 to 1"
-        )
-    return strength
 
 
 def face_limit(choice: FaceChoice) -> int | None:

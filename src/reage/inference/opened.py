@@ -13,6 +13,7 @@ from reage.errors import UsageError
 from reage.faces.align import estimate_similarity
 from reage.images import Photo, PhotoSource, read_photo
 from reage.inference.grey import keep_grey
+from reage.inference.patches import check_strength
 from reage.inference.results import AgedPhoto, FacePatch
 from reage.inference.session import AgingModel, Features
 from reage.inference.sweep import Sweep
@@ -60,7 +61,7 @@ class OpenedPhoto:
         targets = tuple(check_age(age) for age in ages)
         if not targets:
             raise UsageError("ages", "is empty", "give at least one age in years")
-        _check_strength(strength)
+        check_strength(strength)
         chosen = self._chosen(faces)
         if not chosen:
             return Sweep(self.photo, targets, (), [self.model.nothing()] * len(targets))
@@ -93,13 +94,6 @@ class OpenedPhoto:
         if not all(0 <= face < len(self.patches) for face in chosen):
             raise UsageError("faces", "name a face that is not there", "count them from 0")
         return chosen
-
-
-def _check_strength(strength: float) -> None:
-    if not 0.0 <= strength <= 1.0:
-        raise UsageError(
-            f"strength {strength:g}", "is not a share of the change", "give a number from 0 to 1"
-        )
 
 
 def _scaled(patch: FacePatch, scale: NDArray[np.float64], size: int) -> FacePatch:

@@ -1,4 +1,4 @@
-"""Where the change of each face goes: all over the face, to its skin alone, or to its shape."""
+"""What of a face changes and how much: all of it, its skin alone, or its shape too."""
 
 from __future__ import annotations
 
@@ -45,6 +45,19 @@ def check_model(choice: MaskChoice, model: AgingModel) -> MaskChoice:
             "give face, or a model of format 2",
         )
     return choice
+
+
+def check_strength(strength: float) -> float:
+    """Returns the share of the change, or refuses what is none.
+
+    Raises:
+        UsageError: If it is not within 0 and 1.
+    """
+    if not 0.0 <= strength <= 1.0:
+        raise UsageError(
+            f"strength {strength:g}", "is not a share of the change", "give a number from 0 to 1"
+        )
+    return strength
 
 
 def make_patch(face: Face, size: int, *, keeps_shape: bool = True) -> FacePatch:
