@@ -17,8 +17,9 @@ from reage.ages import soft_code
 from reage.errors import ConfigError
 from reage.models.projected import build_projected_discriminator
 from reage.training.config import StageConfig, TrainConfig
+from reage.training.features import FeatureNetwork
 from reage.training.loss_weights import LossWeights
-from reage.training.projected import FeatureNetwork, ProjectedDiscriminator
+from reage.training.projected import ProjectedDiscriminator
 from reage.training.stage import check_stages
 
 CODE = soft_code([3.0, 70.0])

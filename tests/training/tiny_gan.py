@@ -16,6 +16,7 @@ from reage.models.presets import discriminator_size, generator_size
 from reage.models.projected import build_projected_discriminator
 from reage.training.gan import FaceAgingGAN
 from reage.training.loss_weights import LossWeights
+from reage.training.moments import CELLS, FeatureMoments
 from reage.training.projected import ProjectedDiscriminator
 from reage.training.shape import mean_shape_flows
 
@@ -34,8 +35,9 @@ def tiny_gan(**settings: Any) -> FaceAgingGAN:
         "r1_interval": 2,
         "ema_decay": 0.9,
         "augment_strength": 0.0,
-        "weights": LossWeights(grain=1.0, projected=1.0, shape=1e-4),
+        "weights": LossWeights(grain=1.0, projected=1.0, moments=1.0, shape=1e-4),
     }
+    projected = tiny_projected()
     gan = FaceAgingGAN(
         generator=build_generator(sizes[0]),
         average=build_generator(sizes[0]),
@@ -43,7 +45,8 @@ def tiny_gan(**settings: Any) -> FaceAgingGAN:
         critic=build_critic(sizes[1]),
         critic_targets=np.eye(NUM_GROUPS, dtype=np.float32) * 0.9 + 0.1 / NUM_GROUPS,
         shape_flows=mean_shape_flows(),
-        projected=tiny_projected(),
+        projected=projected,
+        moments=tiny_moments(projected.features),
         **(defaults | settings),
     )
     gan.compile(*(keras.optimizers.SGD(1e-2) for _ in range(3)))
@@ -65,6 +68,16 @@ def tiny_projected() -> ProjectedDiscriminator:
 
     shapes = [(SIZE // 2, SIZE // 2, 3), (SIZE // 4, SIZE // 4, 3)]
     return ProjectedDiscriminator(features, build_projected_discriminator(shapes))
+
+
+def tiny_moments(features: Any) -> FeatureMoments:
+    """Those of real faces, and others of results, so that there is a pull from the first step."""
+    of_real, of_results = np.random.default_rng(1).uniform(0.1, 0.4, (2, 2, CELLS, 2 * 6))
+    moments = FeatureMoments(features, *of_real.astype(np.float32))
+    mean, deviation = of_results
+    moments.mean.assign(mean)
+    moments.square.assign(mean**2 + deviation**2)
+    return moments
 
 
 def tiny_batch(count: int) -> dict[str, Any]:

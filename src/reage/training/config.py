@@ -95,8 +95,7 @@ class TrainConfig:
         width: Factor on every channel count.
         precision: Keras dtype policy, `mixed_bfloat16` or `float32`.
         recogniser: Path of a face recogniser, see `training.recognition`, or nothing.
-        features: Path of a feature network for a second discriminator, see `training.projected`,
-            or nothing.
+        features: Path of a feature network, see `training.features`, or nothing.
         distribution: `none`, `mirrored` or `multi-worker`; see `training.distribution`. Batch sizes
             are those of all devices together.
         init: Where the initial weights come from: a run's folder, `shipped`, or nowhere.

@@ -12,7 +12,12 @@ from reage.models.layers import downsample
 from reage.training import losses
 from reage.training.adversary import Adversary
 from reage.training.augment import augment
-from reage.training.distribution import ReplicatedModel, mean_over_replicas, results
+from reage.training.distribution import (
+    ReplicatedModel,
+    mean_over_replicas,
+    replica_count,
+    results,
+)
 from reage.training.ema import update_average
 from reage.training.gradients import (
     apply_gradients,
@@ -20,6 +25,7 @@ from reage.training.gradients import (
     value_and_gradients,
 )
 from reage.training.loss_weights import LossWeights
+from reage.training.moments import FeatureMoments, cell_code, pooled
 from reage.training.projected import ProjectedDiscriminator
 from reage.training.recognition import cosine_distance
 
@@ -36,6 +42,7 @@ class FaceAgingGAN(ReplicatedModel):
         critic: The frozen age critic, of the same or a smaller image size.
         recogniser: Maps images to unit vectors, such as `FaceRecogniser`; None if there is none.
         projected: A second discriminator, trained along with the first; None if there is none.
+        moments: Follows the moments of results in frozen features; None if they are free.
         critic_targets: (14, 14) the critic's mean prediction on real faces of each group.
         shape_flows: (14, F, F, 2) how the shape of each group's faces differs from the mean; see
             `losses.shape_difference`.
@@ -68,6 +75,7 @@ class FaceAgingGAN(ReplicatedModel):
         critic_targets: Any,
         shape_flows: Any,
         projected: ProjectedDiscriminator | None = None,
+        moments: FeatureMoments | None = None,
         recogniser: Any = None,
         weights: LossWeights,
         label_sigma: float = 0.8,
@@ -92,6 +100,7 @@ class FaceAgingGAN(ReplicatedModel):
             else None
         )
         self.recogniser = recogniser
+        self.moments = moments
         self.critic_targets = ops.convert_to_tensor(critic_targets, "float32")
         self.shape_flows = ops.convert_to_tensor(shape_flows, "float32")
         self.group_centers = ops.convert_to_tensor([[years] for years in GROUP_CENTERS], "float32")
@@ -107,6 +116,7 @@ class FaceAgingGAN(ReplicatedModel):
         names += ["g_shape"] if "flow" in generator.output else []
         names += ["g_recognition"] if recogniser else []
         names += ["g_projected"] if self.projected else []
+        names += ["g_moments"] if self.moments else []
         if self.adversary:
             names += ["g_adversarial", *(f"d_{term}" for term in self.adversary.term_names)]
         self.trackers = {name: keras.metrics.Mean(name) for name in names}
@@ -149,6 +159,7 @@ class FaceAgingGAN(ReplicatedModel):
             "discriminator_optimizer": self.discriminator_optimizer.variables,
             "random": [self.random.state],
             "steps": [self.steps],
+            "moments": self.moments.variables if self.moments else [],
         } | self._projected_state()
 
     def _projected_state(self) -> dict[str, list[Any]]:
@@ -161,17 +172,25 @@ class FaceAgingGAN(ReplicatedModel):
 
     def train_step(self, batch: dict[str, Any]) -> dict[str, Any]:
         """One generator step and one discriminator step on the same faces and fakes."""
-        parts = self._trained()
-        variables = [network.trainable_variables for network, _ in parts]
+        trained = self._trained()
+        variables = [network.trainable_variables for network, _ in trained]
         zeros = tree.map_structure(ops.zeros_like, variables)
-        gradients, terms = mean_over_micro_batches(
+        gradients, terms, sums = mean_over_micro_batches(
             self._gradients,
             batch | {"self_weight": self._self_weight(batch["is_self"])},
             self.accumulate,
-            (zeros, {name: ops.zeros(()) for name in self.trackers}),
+            (
+                zeros,
+                {name: ops.zeros(()) for name in self.trackers},
+                self.moments.zero_sums() if self.moments else {},
+            ),
         )
-        for (_, optimizer), gradient, variable in zip(parts, gradients, variables, strict=True):
+        for (_, optimizer), gradient, variable in zip(trained, gradients, variables, strict=True):
             apply_gradients(optimizer, gradient, variable)
+        if self.moments:
+            parts = self.accumulate * replica_count()
+            whole = tree.map_structure(lambda x: parts * x, mean_over_replicas(sums))
+            self.moments.update(whole)
         self.steps.assign_add(1)
         update_average(self.average, self.generator, self.ema_decay, self.steps)
         for name, value in mean_over_replicas(terms).items():
@@ -183,8 +202,10 @@ class FaceAgingGAN(ReplicatedModel):
         share = mean_over_replicas(ops.mean(is_self))
         return is_self / ops.maximum(share, 1e-6)
 
-    def _gradients(self, batch: dict[str, Any]) -> tuple[list[list[Any]], dict[str, Any]]:
-        """Gradients by the weights of each trained network, and the loss terms."""
+    def _gradients(
+        self, batch: dict[str, Any]
+    ) -> tuple[list[list[Any]], dict[str, Any], dict[str, Any]]:
+        """Gradients by the weights of each trained network, loss terms, sums for `moments`."""
 
         def loss() -> tuple[Any, Any]:
             first = self.generator([batch["image"], batch["target_code"]], training=True)
@@ -198,8 +219,15 @@ class FaceAgingGAN(ReplicatedModel):
                 terms["projected"] = self.projected.generator_loss(features, batch["target_code"])
             total = sum(getattr(self.loss_weights_, name) * terms[name] for name in terms)
             named = {f"g_{name}": value for name, value in terms.items()}
+            sums: dict[str, Any] = {}
+            if self.moments:
+                cells = cell_code(batch["target_code"], batch["sex"])
+                values = pooled(features or self.moments.features(seen))
+                to_real, named["g_moments"] = self.moments.loss(values, cells)
+                total += self.loss_weights_.moments * to_real
+                sums = self.moments.sums(values, cells)
             if not self.adversary:
-                return total, (named, [])
+                return total, (named, [], sums)
             real = augment(batch["image"], self.random, strength=self.augment_strength)
             verdict = self.adversary.judge(batch, real, seen, features, self.steps)
             # Its derivative by the faces is what the discriminator wants of them.
@@ -207,12 +235,12 @@ class FaceAgingGAN(ReplicatedModel):
             total += self.loss_weights_.adversarial * ops.sum(pull * seen)
             named["g_adversarial"] = verdict.adversarial
             named |= {f"d_{name}": value for name, value in verdict.terms.items()}
-            return total, (named, verdict.gradients)
+            return total, (named, verdict.gradients, sums)
 
-        _, (terms, of_judges), of_generator = value_and_gradients(
+        _, (terms, of_judges, sums), of_generator = value_and_gradients(
             loss, self.generator.trainable_variables
         )
-        return [of_generator, *of_judges], terms
+        return [of_generator, *of_judges], terms, sums
 
     def _generator_terms(
         self, batch: dict[str, Any], first: dict[str, Any], seen: Any, emphasis: Any

@@ -159,6 +159,7 @@ def _check_stage(config: TrainConfig, source: str, key: str, stage: StageConfig)
     if weights.recognition and not config.recogniser:
         wanted = "0 unless `recogniser` is the path of a face recogniser"
         raise does_not_fit(source, f"{key}.weights.recognition", weights.recognition, wanted)
-    if weights.projected and not config.features:
-        wanted = "0 unless `features` is the path of a feature network"
-        raise does_not_fit(source, f"{key}.weights.projected", weights.projected, wanted)
+    for name in ("projected", "moments"):
+        if getattr(weights, name) and not config.features:
+            wanted = "0 unless `features` is the path of a feature network"
+            raise does_not_fit(source, f"{key}.weights.{name}", getattr(weights, name), wanted)

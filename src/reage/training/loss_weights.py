@@ -12,6 +12,8 @@ class LossWeights:
     Attributes:
         adversarial: Real *and* of the target age, by the discriminator.
         projected: As `adversarial`, by the projected discriminator, if there is one.
+        moments: Distance of the mean and the spread of what a frozen network sees in results of an
+            age from those of real faces; see `training.moments`.
         critic: Divergence from what the critic says of real faces of the target age.
         attributes: Divergence of sex and ethnicity, by the critic, from the source's.
         cycle: L1 between the source and the second pass back to the source age.
@@ -32,6 +34,7 @@ class LossWeights:
 
     adversarial: float = 1.0
     projected: float = 0.0
+    moments: float = 0.0
     critic: float = 0.5
     attributes: float = 0.5
     cycle: float = 4.0

@@ -150,12 +150,13 @@ def train_generator(run: Path, prepared: Path, config: TrainConfig) -> None:
     for index, stage in enumerate(config.stages):
         check_batch_size(stage.batch_size, stage.accumulate)
         folder = stage_folder(run, index, stage)
-        gan = build_gan(config, stage, critic, targets)
+        done = _finished(folder, stage)
+        faces = None if done else load_faces(prepared, "train", stage.image_size)
+        gan = build_gan(config, stage, critic, targets, faces)
         initialise(gan, previous, critic, config.init)
-        if _finished(folder, stage):
+        if faces is None:
             load_variables(folder / "state.npz", gan.state())
         else:
-            faces = load_faces(prepared, "train", stage.image_size)
             validation = load_faces(prepared, "validation", stage.image_size)
             folder.mkdir(parents=True, exist_ok=True)
             every = config.sample_every // config.log_every

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import keras
 
+from reage.data.pipeline import Faces
 from reage.models.growth import grow
 from reage.models.projected import build_projected_discriminator
+from reage.training.augment import augment
 from reage.training.config import StageConfig, TrainConfig
 from reage.training.distribution import check_batch_size
+from reage.training.features import FeatureNetwork, feature_shapes
 from reage.training.gan import FaceAgingGAN
 from reage.training.initial import start_from
+from reage.training.moments import FeatureMoments, pooled, real_moments
 from reage.training.networks import make_discriminator, make_generator
-from reage.training.projected import FeatureNetwork, ProjectedDiscriminator, feature_shapes
+from reage.training.projected import ProjectedDiscriminator
 from reage.training.recognition import FaceRecogniser
 from reage.training.shape import mean_shape_flows
 
@@ -29,16 +34,36 @@ def check_stages(config: TrainConfig) -> None:
         check_batch_size(stage.batch_size, stage.accumulate)
     if config.recogniser:
         FaceRecogniser(Path(config.recogniser))
-    if any(stage.weights.projected for stage in config.stages):
+    if any(stage.weights.projected or stage.weights.moments for stage in config.stages):
         FeatureNetwork(Path(config.features))
 
 
-def build_gan(config: TrainConfig, stage: StageConfig, critic: Any, targets: Any) -> FaceAgingGAN:
-    """Builds and compiles a stage's GAN; `targets` are `mean_predictions` of `critic`.
+def build_gan(
+    config: TrainConfig,
+    stage: StageConfig,
+    critic: Any,
+    targets: Any,
+    faces: Faces | None = None,
+) -> FaceAgingGAN:
+    """Builds and compiles a stage's GAN.
+
+    Args:
+        config: Of the run.
+        stage: One of its stages.
+        critic: Its age critic.
+        targets: `mean_predictions` of `critic`.
+        faces: What the stage is trained on, for its `FeatureMoments`; None if it is to have none.
 
     Raises:
         ConfigError: If a file that the configuration names is not the network that it should be.
     """
+    weights = stage.weights
+    used = weights.projected or weights.moments
+    features = FeatureNetwork(Path(config.features)) if used else None
+    moments = None
+    if faces and features and weights.moments:
+        seen = _seen_by(features, stage.augment_strength)
+        moments = FeatureMoments(features, *real_moments(faces, seen, power=config.sampling.power))
     gan = FaceAgingGAN(
         generator=make_generator(config, stage.image_size),
         average=make_generator(config, stage.image_size),
@@ -46,7 +71,8 @@ def build_gan(config: TrainConfig, stage: StageConfig, critic: Any, targets: Any
         critic=critic,
         critic_targets=targets,
         shape_flows=mean_shape_flows(),
-        projected=_projected(config) if stage.weights.projected else None,
+        projected=_projected(features) if features and weights.projected else None,
+        moments=moments,
         recogniser=FaceRecogniser(Path(config.recogniser)) if config.recogniser else None,
         weights=stage.weights,
         label_sigma=config.critic.label_sigma,
@@ -84,6 +110,11 @@ def initialise(gan: FaceAgingGAN, previous: FaceAgingGAN | None, critic: Any, in
         mean.assign(value)
 
 
-def _projected(config: TrainConfig) -> ProjectedDiscriminator:
-    heads = build_projected_discriminator(feature_shapes())
-    return ProjectedDiscriminator(FeatureNetwork(Path(config.features)), heads)
+def _projected(features: FeatureNetwork) -> ProjectedDiscriminator:
+    return ProjectedDiscriminator(features, build_projected_discriminator(feature_shapes()))
+
+
+def _seen_by(features: FeatureNetwork, strength: float) -> Callable[[Any], Any]:
+    """What the generator's results are compared in: features of augmented faces."""
+    random = keras.random.SeedGenerator(0)
+    return lambda images: pooled(features(augment(images, random, strength=strength)))
