@@ -39,6 +39,7 @@ def test_distances_take_equal_counts_and_leave_failures_out() -> None:
     found = equal_distances(generated, np.array([[0.0], [2.0], [99.0]]), limit=2)
     # Of {1, 3} and {0, 2}: equal variances, means one apart.
     assert (found["count"], found["distance"]) == (2, pytest.approx(1.0))
+    assert found["distance_of_means"] == pytest.approx(1.0)
     assert np.isnan(equal_distances(generated, np.zeros((1, 1)), limit=9)["distance"])
 
 
@@ -47,6 +48,7 @@ def test_faces_of_the_target_group_are_not_compared_with_it() -> None:
     some = faces([3.0, 50.0, 60.0])
     found = to_target_group(np.float32([[77], [1], [3]]), some, 0, real)
     assert (found["count"], found["distance"]) == (2, pytest.approx(1.0))
+    assert found["distance_of_means"] == pytest.approx(1.0)
     assert found["copies_of_real"] == 0
     assert to_target_group(np.float32([[77], [0], [3]]), some, 0, real)["copies_of_real"] == 1
 

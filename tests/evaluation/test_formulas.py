@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from reage.evaluation.frechet import frechet_distance, kernel_distance
+from reage.evaluation.frechet import distance_of_means, frechet_distance, kernel_distance
 from reage.evaluation.reference import impostor_distances
 from reage.evaluation.scores import (
     mean_change,
@@ -28,9 +28,11 @@ def test_frechet_distance_of_known_gaussians() -> None:
     assert frechet_distance(a, a) == pytest.approx(0.0, abs=1e-6)
     # Equal covariances: the squared distance of the means.
     assert frechet_distance(a, a + np.array([3.0, 0, 4.0])) == pytest.approx(25.0, rel=1e-6)
+    assert distance_of_means(a, a + np.array([3.0, 0, 4.0])) == pytest.approx(25.0, rel=1e-6)
     # Commuting covariances: the sum of squared differences of the standard deviations.
     b = gaussian([0, 0, 0], [2, 2, 5])
     assert frechet_distance(a, b) == pytest.approx(1 + 0 + 4, rel=1e-6)
+    assert distance_of_means(a, b) == pytest.approx(0.0, abs=1e-9)
     # A rotation that swaps two axes: the same as swapping the scales.
     assert frechet_distance(a, a[:, [1, 0, 2]]) == pytest.approx(1 + 1, rel=1e-6)
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from reage.ages import GROUP_CENTERS
 from reage.data.pipeline import Faces
-from reage.evaluation.frechet import frechet_distance, kernel_distance
+from reage.evaluation.frechet import distance_of_means, frechet_distance, kernel_distance
 from reage.evaluation.protocol import Measurements, group_name
 from reage.evaluation.reference import Reference
 
@@ -127,15 +127,21 @@ def pooled_second_pass(measured: Measurements, inputs: Array) -> dict[str, Any]:
 
 
 def equal_distances(generated: Array, real: Array, *, limit: int) -> dict[str, Any]:
-    """Both distances between equally many generated and real features, at most `limit`."""
+    """Both distances between equally many generated and real features, at most `limit`.
+
+    Returns:
+        `count`, `distance`, `distance_of_means`, which is a part of it, and `kid`.
+    """
     generated = _present(generated)
     count = min(limit, len(generated), len(real))
     if count < 2:
-        return {"count": count, "distance": NAN, "kid": NAN}
+        return {"count": count, "distance": NAN, "distance_of_means": NAN, "kid": NAN}
+    sets = generated[:count], real[:count]
     return {
         "count": count,
-        "distance": frechet_distance(generated[:count], real[:count]),
-        "kid": kernel_distance(generated[:count], real[:count]),
+        "distance": frechet_distance(*sets),
+        "distance_of_means": distance_of_means(*sets),
+        "kid": kernel_distance(*sets),
     }
 
 

@@ -23,16 +23,26 @@ def frechet_distance(first: Features, second: Features) -> float:
         first: (N, D), N > 1.
         second: (M, D), M > 1.
     """
-    a, b = np.asarray(first, np.float64), np.asarray(second, np.float64)
-    shift = a.mean(axis=0) - b.mean(axis=0)
-    a, b = _centred(a), _centred(b)
+    of_means = distance_of_means(first, second)
+    a, b = (_centred(np.asarray(x, np.float64)) for x in (first, second))
     if max(len(a), len(b)) <= a.shape[1]:
         roots = np.linalg.svd(a @ b.T, compute_uv=False)
     else:
         root = _symmetric_root(a.T @ a)
         squares = np.linalg.eigvalsh(root @ (b.T @ b) @ root)
         roots = np.sqrt(np.clip(squares, 0, None))
-    return float(shift @ shift + np.square(a).sum() + np.square(b).sum() - 2 * roots.sum())
+    return float(of_means + np.square(a).sum() + np.square(b).sum() - 2 * roots.sum())
+
+
+def distance_of_means(first: Features, second: Features) -> float:
+    """What of the Frechet distance all images of a set have in common: `|m1 - m2|^2`.
+
+    Args:
+        first: (N, D).
+        second: (M, D).
+    """
+    a, b = np.asarray(first, np.float64), np.asarray(second, np.float64)
+    return float(np.square(a.mean(axis=0) - b.mean(axis=0)).sum())
 
 
 def kernel_distance(first: Features, second: Features) -> float:

@@ -27,7 +27,7 @@ def distance_table(report: Report, summary: Report) -> Table:
 
     name = report["distance_name"]
     table = Table(title=f"{summary['system']}: {name} to real faces of the target group")
-    columns = ("target", name, "images", "floor", "images", "at", "KID x1000", "back")
+    columns = ("target", name, "means", "images", "floor", "images", "at", "KID x1000", "back")
     for column in (*columns, "held out", "trained on", "images"):
         table.add_column(column, justify="right")
     floors = {row["group"]: row for row in report["real_distances"]}
@@ -36,6 +36,7 @@ def distance_table(report: Report, summary: Report) -> Table:
         table.add_row(
             row["group"],
             _number(first["distance"]),
+            _number(first["distance_of_means"]),
             str(first["count"]),
             _number(floor.get("distance")),
             str(floor["count"]),
@@ -47,8 +48,9 @@ def distance_table(report: Report, summary: Report) -> Table:
             str(first["held_out_count"] or "-"),
         )
     table.caption = (
-        "at: with as many images as the floor; back: of the second pass; held out, trained on: to "
-        "faces of that kind alone, where enough are held out"
+        "means: what of it all results have in common; at: with as many images as the floor; "
+        "back: of the second pass; held out, trained on: to faces of that kind alone, where "
+        "enough are held out"
     )
     return table
 
