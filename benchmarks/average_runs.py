@@ -1,10 +1,10 @@
 """Average the generators and discriminators of two runs of the same networks.
 
-python benchmarks/average_runs.py FIRST SECOND OUT
+python benchmarks/average_runs.py FIRST SECOND OUT [SHARE]
 
 Wortsman et al. 2022, "Model soups": where one run goes on from the other, the mean of their weights
-is often better than both. OUT is a copy of SECOND whose latest stage holds the mean; `reage export`
-and `reage evaluate` read it as any run.
+is often better than both. OUT is a copy of SECOND whose latest stage holds the mean, to which SECOND
+contributes SHARE, by default half; `reage export` and `reage evaluate` read it as any run.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ AVERAGED = {"average": "generator", "discriminator": "discriminator"}
 """What is averaged, by its name in a training state, and its name in `read_initial`."""
 
 
-def main(first: Path, second: Path, out: Path) -> None:
+def main(first: Path, second: Path, out: Path, share: float) -> None:
     """Writes OUT."""
     shutil.copytree(second, out, ignore=shutil.ignore_patterns("export", "tensorboard"))
     stages = enumerate(load_run_config(out).stages)
@@ -37,10 +37,11 @@ def main(first: Path, second: Path, out: Path) -> None:
     for key, values in arrays.items():
         owner, _, variable = key.split("/", 2)
         if owner in AVERAGED:
-            mean = 0.5 * (values.astype(np.float64) + other[AVERAGED[owner]][variable])
-            arrays[key] = mean.astype(values.dtype)
+            before = other[AVERAGED[owner]][variable].astype(np.float64)
+            arrays[key] = (before + share * (values - before)).astype(values.dtype)
     np.savez(path, **arrays)
 
 
 if __name__ == "__main__":
-    main(*(Path(argument) for argument in sys.argv[1:4]))
+    paths = [Path(argument) for argument in sys.argv[1:4]]
+    main(*paths, share=float(sys.argv[4]) if len(sys.argv) > 4 else 0.5)
