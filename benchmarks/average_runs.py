@@ -3,8 +3,8 @@
 python benchmarks/average_runs.py FIRST SECOND OUT [SHARE]
 
 Wortsman et al. 2022, "Model soups": where one run goes on from the other, the mean of their weights
-is often better than both. OUT is a copy of SECOND whose latest stage holds the mean, to which SECOND
-contributes SHARE, by default half; `reage export` and `reage evaluate` read it as any run.
+is often better than both. OUT is a copy of SECOND whose latest stage holds the mean, to which
+SECOND contributes SHARE, by default half; `reage export` and `reage evaluate` read it as any run.
 """
 
 from __future__ import annotations
@@ -43,5 +43,5 @@ def main(first: Path, second: Path, out: Path, share: float) -> None:
 
 
 if __name__ == "__main__":
-    paths = [Path(argument) for argument in sys.argv[1:4]]
-    main(*paths, share=float(sys.argv[4]) if len(sys.argv) > 4 else 0.5)
+    first, second, out = (Path(argument) for argument in sys.argv[1:4])
+    main(first, second, out, float(sys.argv[4]) if len(sys.argv) > 4 else 0.5)
