@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -60,10 +59,6 @@ def build_gan(
     weights = stage.weights
     used = weights.projected or weights.moments
     features = FeatureNetwork(Path(config.features)) if used else None
-    moments = None
-    if faces and features and weights.moments:
-        seen = _seen_by(features, stage.augment_strength)
-        moments = FeatureMoments(features, *real_moments(faces, seen, power=config.sampling.power))
     gan = FaceAgingGAN(
         generator=make_generator(config, stage.image_size),
         average=make_generator(config, stage.image_size),
@@ -72,7 +67,7 @@ def build_gan(
         critic_targets=targets,
         shape_flows=mean_shape_flows(),
         projected=_projected(features) if features and weights.projected else None,
-        moments=moments,
+        moments=_moments(config, stage, features, faces) if features and faces else None,
         recogniser=FaceRecogniser(Path(config.recogniser)) if config.recogniser else None,
         weights=stage.weights,
         label_sigma=config.critic.label_sigma,
@@ -114,7 +109,15 @@ def _projected(features: FeatureNetwork) -> ProjectedDiscriminator:
     return ProjectedDiscriminator(features, build_projected_discriminator(feature_shapes()))
 
 
-def _seen_by(features: FeatureNetwork, strength: float) -> Callable[[Any], Any]:
-    """What the generator's results are compared in: features of augmented faces."""
+def _moments(
+    config: TrainConfig, stage: StageConfig, features: FeatureNetwork, faces: Faces
+) -> FeatureMoments | None:
+    if not stage.weights.moments:
+        return None
     random = keras.random.SeedGenerator(0)
-    return lambda images: pooled(features(augment(images, random, strength=strength)))
+
+    def seen(images: Any) -> Any:
+        """Real faces are compared as results are: augmented."""
+        return pooled(features(augment(images, random, strength=stage.augment_strength)))
+
+    return FeatureMoments(features, *real_moments(faces, seen, power=config.sampling.power))
