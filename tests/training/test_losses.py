@@ -118,6 +118,28 @@ def test_excess_distance(distance: float, years: float, margin: float, expected:
     assert number(found) == pytest.approx(expected, abs=1e-6)
 
 
+def test_a_long_time_may_cost_more_than_in_proportion() -> None:
+    years = np.float32([10, 30, 60, 90])
+    found = losses.excess_distance(np.full(4, 0.5, np.float32), years, 0.1, 2.0)
+    np.testing.assert_allclose(found, [0.4, 0.4, 0.1, 0.0], atol=1e-6)
+
+
+def test_blue_is_what_is_bluer_than_grey_and_than_the_source() -> None:
+    def one(*colour: float) -> np.ndarray:
+        return np.float32([[[colour]]])
+
+    brown, grey, blue = one(0.4, 0.0, -0.4), one(0.1, 0.1, 0.1), one(-0.2, 0.0, 0.5)
+    # Towards grey costs nothing, beyond it the part beyond, and a blue source may stay as it is.
+    assert number(losses.blue_energy(brown, grey)) == 0
+    assert number(losses.blue_energy(brown, blue)) == pytest.approx(0.6**2)
+    assert number(losses.blue_energy(blue, blue)) == 0
+    assert number(losses.blue_energy(blue, one(-0.2, 0.0, 0.8))) == pytest.approx(0.3**2)
+    half = np.concatenate([grey, blue], axis=2)
+    assert number(losses.blue_energy(np.concatenate([grey, grey], axis=2), half)) == pytest.approx(
+        0.6**2 / 2
+    )
+
+
 def test_distance_emphasis_grows_with_the_groups_between() -> None:
     source = soft_code(np.array([2.5, 2.5, 28.0]))
     target = soft_code(np.array([2.5, GROUP_CENTERS[-1], 13.0]))

@@ -64,6 +64,7 @@ class StageConfig:
         cycle_share: Share of each batch that takes the second pass, back to the source age.
         recognition_margin: Cosine distance to the source, by the face recogniser, that 30 years or
             less may cost.
+        recognition_growth: How much more a longer time may cost; see `losses.excess_distance`.
         distance_emphasis: How much more the target age counts, and the way back less, at the other
             end of life than at the source age; see `losses.distance_emphasis`.
         weights: Weights of the loss terms.
@@ -82,6 +83,7 @@ class StageConfig:
     ema_decay: float = 0.999
     augment_strength: float = 1.0
     recognition_margin: float = 0.0
+    recognition_growth: float = 1.0
     distance_emphasis: float = 0.0
     weights: LossWeights = field(default_factory=LossWeights)
 

@@ -29,7 +29,17 @@ from reage.training.moments import FeatureMoments, cell_code, pooled
 from reage.training.projected import ProjectedDiscriminator
 from reage.training.recognition import cosine_distance
 
-CRITIC_TERMS = ("critic", "attributes", "cycle", "identity", "self", "delta", "chroma", "grain")
+CRITIC_TERMS = (
+    "critic",
+    "attributes",
+    "cycle",
+    "identity",
+    "self",
+    "delta",
+    "chroma",
+    "blue",
+    "grain",
+)
 
 
 class FaceAgingGAN(ReplicatedModel):
@@ -57,6 +67,7 @@ class FaceAgingGAN(ReplicatedModel):
         augment_strength: Strength of the differentiable augmentation.
         recognition_margin: Cosine distance that 30 years or less may cost; see
             `losses.excess_distance`.
+        recognition_growth: How much more a longer time may cost.
         distance_emphasis: How much more the adversarial and the critic's term count, and how much
             less the cycle, the further the target age is; see `losses.distance_emphasis`.
         accumulate: Number of equal parts of a batch whose gradients are taken one after the other
@@ -85,6 +96,7 @@ class FaceAgingGAN(ReplicatedModel):
         ema_decay: float = 0.999,
         augment_strength: float = 1.0,
         recognition_margin: float = 0.0,
+        recognition_growth: float = 1.0,
         distance_emphasis: float = 0.0,
         accumulate: int = 1,
         seed: int = 0,
@@ -108,6 +120,7 @@ class FaceAgingGAN(ReplicatedModel):
         self.cycle_share = cycle_share
         self.ema_decay, self.augment_strength = ema_decay, augment_strength
         self.recognition_margin = recognition_margin
+        self.recognition_growth = recognition_growth
         self.distance_emphasis = distance_emphasis
         self.accumulate = accumulate
         self.random = keras.random.SeedGenerator(seed)
@@ -272,6 +285,7 @@ class FaceAgingGAN(ReplicatedModel):
             "self": ops.mean(change * batch["self_weight"]),
             "delta": ops.mean(losses.delta_energy(delta)),
             "chroma": ops.mean(losses.chroma_energy(delta)),
+            "blue": ops.mean(losses.blue_energy(image, first["image"])),
             "grain": ops.mean(losses.grain_energy(delta)),
         }
         if "flow" in first:
@@ -285,7 +299,9 @@ class FaceAgingGAN(ReplicatedModel):
             distance = cosine_distance(self.recogniser(image), self.recogniser(first["image"]))
             years = ops.abs(ops.matmul(target - batch["source_code"], self.group_centers))[:, 0]
             terms["recognition"] = ops.mean(
-                losses.excess_distance(distance, years, self.recognition_margin)
+                losses.excess_distance(
+                    distance, years, self.recognition_margin, self.recognition_growth
+                )
             )
         return terms
 

@@ -77,6 +77,7 @@ def build_gan(
         ema_decay=stage.ema_decay,
         augment_strength=stage.augment_strength,
         recognition_margin=stage.recognition_margin,
+        recognition_growth=stage.recognition_growth,
         distance_emphasis=stage.distance_emphasis,
         accumulate=stage.accumulate,
         seed=config.seed,
