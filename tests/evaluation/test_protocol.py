@@ -17,6 +17,7 @@ from reage.evaluation import tables
 from reage.evaluation.distances import real_distances
 from reage.evaluation.grid import GRID_AGES, grid
 from reage.evaluation.judges import AGE_JUDGES, Judges, Verdicts, resize
+from reage.evaluation.mirrored import mirror_figures
 from reage.evaluation.protocol import balanced_quotas, draw_faces, measure
 from reage.evaluation.reference import judge_reference
 from reage.evaluation.report import write_report
@@ -85,6 +86,16 @@ def test_doing_nothing_keeps_the_person_and_misses_the_age(measured) -> None:
     assert row["verified"] == 1.0
     assert "second_pass" not in row
     assert summary["overall"]["share_spearman_above_0.9"] == 0.0
+
+
+def test_mirror_images_tell_the_noise_of_the_judges() -> None:
+    some = faces([20, 30, 40, 50])
+    reference = judge_reference(GreyJudges(), some, 4, cache=None, progress=silent)
+    # The judges read the first pixel, which a mirror brings from the other side.
+    some.images[:, :, -1, 1:] += 6
+    some.images[3, :, -1, 0] = 200
+    found = mirror_figures(GreyJudges(), some, reference, silent)
+    assert found == {"sex_kept": 0.75, "verified": 0.75, "age_change": 6.0}
 
 
 def test_failures_are_counted_as_misses(measured, tmp_path: Path) -> None:

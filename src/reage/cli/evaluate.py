@@ -122,6 +122,7 @@ def _print(report: dict[str, Any], *, reproduce_seed_table: bool) -> None:
     if reproduce_seed_table:
         console.print(tables.published_table(report))
     console.print(tables.sources_sentence(report))
+    console.print(tables.mirror_sentence(report))
 
 
 def require_matplotlib(command: str) -> None:

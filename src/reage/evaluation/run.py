@@ -19,6 +19,7 @@ from reage.errors import EvaluationError
 from reage.evaluation.distances import HEADLINE_GROUPS, real_distances
 from reage.evaluation.grid import grid
 from reage.evaluation.judges import Judges, Remembering, milliseconds
+from reage.evaluation.mirrored import mirror_figures
 from reage.evaluation.protocol import Progress, draw_rows, measure
 from reage.evaluation.reference import (
     LIMIT,
@@ -142,7 +143,10 @@ def evaluate(
         )
         for each in (system, *_baselines(drawn, reference, protocol))
     ]
-    report = _settings(protocol, judges, reference, drawn) | {"systems": summaries}
+    report = _settings(protocol, judges, reference, drawn) | {
+        "mirrored": mirror_figures(judges, drawn, reference, progress),
+        "systems": summaries,
+    }
     if protocol.strength_curve and isinstance(system, ChangeModel):
         report["strength_curve"] = strength_curve(
             system, drawn, remembering, reference, progress=progress

@@ -241,6 +241,16 @@ def sources_sentence(report: Report) -> str:
     )
 
 
+def mirror_sentence(report: Report) -> str:
+    """What the judges make of mirror images: no system need do better."""
+    mirrored = report["mirrored"]
+    return (
+        f"The judges' own noise, on the mirror images of the faces: sex kept "
+        f"{_share(mirrored['sex_kept'])}, same person {_share(mirrored['verified'])}, judged age "
+        f"off by {_number(mirrored['age_change'])} years."
+    )
+
+
 def published_table(report: Report) -> Table:
     """The predecessor's table with our figures: other data, other judges, other distance."""
     from rich.table import Table

@@ -1,0 +1,44 @@
+"""What the judges say of the mirror images of the faces: their own noise, beside every score.
+
+A mirror image is the same person, of the same age and sex. What a judge finds changed in it, no
+generator can be blamed for.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from reage.data.pipeline import Faces
+from reage.evaluation.judges import Judge, judge_in_chunks
+from reage.evaluation.protocol import Progress
+from reage.evaluation.reference import Reference
+from reage.evaluation.scores import verification_rate
+from reage.evaluation.summary import primary_ages, reference_rows
+
+
+def mirror_figures(
+    judges: Judge, faces: Faces, reference: Reference, progress: Progress
+) -> dict[str, Any]:
+    """Scores of the mirror images of N faces that are among those of `reference`.
+
+    Returns:
+        `sex_kept` and `verified`, shares; `age_change`, mean absolute, years.
+    """
+    count, done = len(faces.ages), 0
+
+    def tick(judged: int) -> None:
+        nonlocal done
+        done += judged
+        progress("mirrored faces", done, count)
+
+    mirrored = np.ascontiguousarray(faces.images[:, :, ::-1])
+    found = judge_in_chunks(judges, mirrored, tick)
+    before = reference.verdicts.rows(reference_rows(reference, faces))
+    apart = np.linalg.norm(found.embeddings - before.embeddings, axis=1)
+    return {
+        "sex_kept": float(((found.sexes > 0.5) == (before.sexes > 0.5)).mean()),
+        "verified": verification_rate(apart, reference.threshold),
+        "age_change": float(np.abs(primary_ages(found.ages) - primary_ages(before.ages)).mean()),
+    }
