@@ -44,6 +44,15 @@ def test_epochs_to_be_run_again_are_forgotten(tmp_path: Path) -> None:
     assert [entry.name for entry in tmp_path.iterdir()] == ["log.csv"]
 
 
+def test_a_resumed_run_may_log_other_losses(tmp_path: Path) -> None:
+    path = write(tmp_path, "epoch,b,d,val_b,val_d", "0,2.0,4.0,NA,NA", "1,2.5,4.5,NA,NA")
+    forget_epochs(path, 1, ["d", "c", "b"])
+    with path.open("a", newline="") as file:
+        file.write("1,7.0,8.0,9.0,NA,NA,NA\r\n")
+    assert read_log(path) == {0: {"b": 2.0, "d": 4.0}, 1: {"b": 7.0, "c": 8.0, "d": 9.0}}
+    assert path.read_text().splitlines()[0] == "epoch,b,c,d,val_b,val_c,val_d"
+
+
 def test_a_line_that_a_kill_cut_short_is_left_out(tmp_path: Path) -> None:
     path = write(tmp_path, HEAD, "0,3.0,NA", "1,2.0,N", end="")
     assert read_log(path) == {0: {"loss": 3.0}}

@@ -43,7 +43,7 @@ def fit_from_saved_step(
         return
     length = min(config.log_every, settings.steps)
     if is_chief() and done:
-        forget_epochs(log, done // length)
+        forget_epochs(log, done // length, [metric.name for metric in model.metrics])
     with StopOnSignal() as stop:
         watching = [*callbacks, StopAt(settings.steps), stop, RefuseDivergence(folder)]
         watching += _writers(model, folder, config, append=done > 0) if is_chief() else []

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from reage.errors import TrainingError
 from reage.scratch import replacing
+
+_ABSENT: Final = "NA"
 
 
 class Epochs(NamedTuple):
@@ -51,17 +53,27 @@ def read_log(path: Path) -> dict[int, dict[str, float]]:
     return {epoch: losses[epoch] for epoch in sorted(losses)}
 
 
-def forget_epochs(path: Path, first: int) -> None:
+def forget_epochs(path: Path, first: int, losses: Iterable[str] = ()) -> None:
     """Drops the rows, if any, of the epochs from `first` on, which are about to be run again.
+
+    Args:
+        path: The log.
+        first: Number of an epoch.
+        losses: Names of the losses that will be logged, if they may be others than before: a newer
+            version has more. Of a loss that is new the earlier rows have none.
 
     Raises:
         TrainingError: If the file is damaged.
     """
     with _reading(path):
         columns, rows = _read(path)
-    if not columns:
-        return
-    kept = [row for epoch, row in rows if epoch < first]
+        if not columns:
+            return
+        kept = [row for epoch, row in rows if epoch < first]
+        if names := sorted(losses):
+            wanted = ["epoch", *names, *(f"val_{name}" for name in names)]
+            kept = [_rearranged(columns, row, wanted) for row in kept]
+            columns = wanted
     with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([columns, *kept])
 
@@ -84,7 +96,12 @@ def _read(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
     return columns, [(int(row[0]), row) for row in rows]
 
 
+def _rearranged(columns: list[str], row: list[str], wanted: list[str]) -> list[str]:
+    found = dict(zip(columns, row, strict=True))
+    return [found.get(name, _ABSENT) for name in wanted]
+
+
 def _losses(columns: list[str], row: list[str]) -> dict[str, float]:
     found = dict(zip(columns[1:], row[1:], strict=True))
     # Keras adds a column for each loss on validation data, of which there is none here.
-    return {name: float(value) for name, value in found.items() if value != "NA"}
+    return {name: float(value) for name, value in found.items() if value != _ABSENT}
