@@ -114,14 +114,17 @@ def test_differences() -> None:
     ],
 )
 def test_excess_distance(distance: float, years: float, margin: float, expected: float) -> None:
-    found = losses.excess_distance(np.float32([distance]), np.float32([years]), margin)
+    ages = np.float32([20]), np.float32([20 + years])
+    found = losses.excess_distance(np.float32([distance]), *ages, margin)
     assert number(found) == pytest.approx(expected, abs=1e-6)
 
 
-def test_a_long_time_may_cost_more_than_in_proportion() -> None:
-    years = np.float32([10, 30, 60, 90])
-    found = losses.excess_distance(np.full(4, 0.5, np.float32), years, 0.1, 2.0)
-    np.testing.assert_allclose(found, [0.4, 0.4, 0.1, 0.0], atol=1e-6)
+def test_growing_up_may_cost_more_than_ageing() -> None:
+    source = np.float32([2, 32, 62, 2, 20, 80, 100])
+    target = np.float32([12, 2, 2, 62, 80, 20, 2])
+    found = losses.excess_distance(np.full(7, 0.5, np.float32), source, target, 0.1, 2.0)
+    # Sixty years cost twice the margin, or four times if a child is involved.
+    np.testing.assert_allclose(found, [0.4, 0.4, 0.1, 0.1, 0.3, 0.3, 0.0], atol=1e-6)
 
 
 def test_blue_is_what_is_bluer_than_grey_and_than_the_source() -> None:

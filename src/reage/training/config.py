@@ -64,7 +64,8 @@ class StageConfig:
         cycle_share: Share of each batch that takes the second pass, back to the source age.
         recognition_margin: Cosine distance to the source, by the face recogniser, that 30 years or
             less may cost.
-        recognition_growth: How much more a longer time may cost; see `losses.excess_distance`.
+        recognition_growth: How much more a longer time may cost where a child is involved; see
+            `losses.excess_distance`.
         distance_emphasis: How much more the target age counts, and the way back less, at the other
             end of life than at the source age; see `losses.distance_emphasis`.
         weights: Weights of the loss terms.

@@ -67,7 +67,7 @@ class FaceAgingGAN(ReplicatedModel):
         augment_strength: Strength of the differentiable augmentation.
         recognition_margin: Cosine distance that 30 years or less may cost; see
             `losses.excess_distance`.
-        recognition_growth: How much more a longer time may cost.
+        recognition_growth: How much more a longer time may cost where a child is involved.
         distance_emphasis: How much more the adversarial and the critic's term count, and how much
             less the cycle, the further the target age is; see `losses.distance_emphasis`.
         accumulate: Number of equal parts of a batch whose gradients are taken one after the other
@@ -297,10 +297,13 @@ class FaceAgingGAN(ReplicatedModel):
         if self.recogniser:
             # Not the augmented image: a shift by some pixels weighs more than another person.
             distance = cosine_distance(self.recogniser(image), self.recogniser(first["image"]))
-            years = ops.abs(ops.matmul(target - batch["source_code"], self.group_centers))[:, 0]
             terms["recognition"] = ops.mean(
                 losses.excess_distance(
-                    distance, years, self.recognition_margin, self.recognition_growth
+                    distance,
+                    ops.matmul(batch["source_code"], self.group_centers)[:, 0],
+                    ops.matmul(target, self.group_centers)[:, 0],
+                    self.recognition_margin,
+                    self.recognition_growth,
                 )
             )
         return terms

@@ -9,6 +9,9 @@ from keras import ops
 from reage.ages import NUM_GROUPS
 from reage.models.discriminator import NUM_ETHNICITIES
 
+GROWN_UP: Final = 16.0
+"""Years from which on `excess_distance` takes a face for that of no child."""
+
 _MOST_CERTAIN: Final = 40.0
 """Logits beyond it leave nothing of the gradient to scale up."""
 
@@ -115,19 +118,25 @@ def code_difference(a: Any, b: Any) -> Any:
     return mean_absolute_difference(_unit_scale(a), _unit_scale(b))
 
 
-def excess_distance(distance: Any, years: Any, margin: float, growth: float = 1.0) -> Any:
-    """What `distance` (N,) exceeds the distance that `years` (N,) of ageing may cost, at least 0.
+def excess_distance(
+    distance: Any, source_age: Any, target_age: Any, margin: float, growth: float = 1.0
+) -> Any:
+    """What `distance` (N,) exceeds the distance that so many years may cost, at least 0.
 
-    Age must change a face, and a recogniser that is content needs no further pleasing.
+    Age must change a face, and a recogniser that is content needs no further pleasing. 30 years or
+    less may cost `margin`, more in proportion.
 
     Args:
-        distance: Cosine distances.
-        years: Between source and target age.
-        margin: What 30 years or less may cost.
-        growth: More years may cost `margin` times (years / 30) to the power of `growth`; 1 is in
-            proportion.
+        distance: Cosine distances, (N,).
+        source_age: Years, (N,).
+        target_age: Years, (N,).
+        margin: See above.
+        growth: Where one of the ages is a child's, the power of (years / 30) that more years may
+            cost: growing up changes a face more than ageing does.
     """
-    return ops.relu(distance - margin * ops.maximum(years / 30.0, 1.0) ** growth)
+    spans = ops.maximum(ops.abs(target_age - source_age) / 30.0, 1.0)
+    of_child = ops.minimum(source_age, target_age) < GROWN_UP
+    return ops.relu(distance - margin * ops.where(of_child, spans**growth, spans))
 
 
 def distance_emphasis(source_code: Any, target_code: Any, strength: float) -> Any:
