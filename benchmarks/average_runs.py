@@ -24,22 +24,32 @@ AVERAGED = {"average": "generator", "discriminator": "discriminator"}
 
 def main(first: Path, second: Path, out: Path, share: float) -> None:
     """Writes OUT."""
-    shutil.copytree(second, out, ignore=shutil.ignore_patterns("export", "tensorboard"))
-    stages = enumerate(load_run_config(out).stages)
-    states = [stage_folder(out, index, stage) / "state.npz" for index, stage in stages]
-    saved = [state for state in states if state.exists()]
-    if not saved:
-        sys.exit(f"{second}: has no trained generator; name a run that has one")
-    path = saved[-1]
+    if out.exists():
+        sys.exit(f"{out}: is there already; name another folder")
+    path = latest_state(second)
     with np.load(path, allow_pickle=False) as archive:
         arrays = dict(archive)
     other = read_initial(str(first))
     for key, values in arrays.items():
         owner, _, variable = key.split("/", 2)
         if owner in AVERAGED:
-            before = other[AVERAGED[owner]][variable].astype(np.float64)
-            arrays[key] = (before + share * (values - before)).astype(values.dtype)
-    np.savez(path, **arrays)
+            before = other[AVERAGED[owner]].get(variable)
+            if before is None or before.shape != values.shape:
+                sys.exit(f"{first}: has other networks than {second}; name runs of the same ones")
+            mean = before + share * (values - before.astype(np.float64))
+            arrays[key] = mean.astype(values.dtype)
+    shutil.copytree(second, out, ignore=shutil.ignore_patterns("export", "tensorboard"))
+    np.savez(out / path.relative_to(second), **arrays)
+
+
+def latest_state(run: Path) -> Path:
+    """The saved state of a run's latest stage."""
+    stages = enumerate(load_run_config(run).stages)
+    states = [stage_folder(run, index, stage) / "state.npz" for index, stage in stages]
+    saved = [state for state in states if state.exists()]
+    if not saved:
+        sys.exit(f"{run}: has no trained generator; name a run that has one")
+    return saved[-1]
 
 
 if __name__ == "__main__":
