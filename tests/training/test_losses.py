@@ -127,20 +127,24 @@ def test_growing_up_may_cost_more_than_ageing() -> None:
     np.testing.assert_allclose(found, [0.4, 0.4, 0.1, 0.1, 0.3, 0.3, 0.0], atol=1e-6)
 
 
-def test_blue_is_what_is_bluer_than_grey_and_than_the_source() -> None:
+def test_cool_is_what_is_cooler_than_grey_and_than_the_source() -> None:
     def one(*colour: float) -> np.ndarray:
         return np.float32([[[colour]]])
 
-    brown, grey, blue = one(0.4, 0.0, -0.4), one(0.1, 0.1, 0.1), one(-0.2, 0.0, 0.5)
-    # Towards grey costs nothing, beyond it the part beyond, and a blue source may stay as it is.
-    assert number(losses.blue_energy(brown, grey)) == 0
-    assert number(losses.blue_energy(brown, blue)) == pytest.approx(0.6**2)
-    assert number(losses.blue_energy(blue, blue)) == 0
-    assert number(losses.blue_energy(blue, one(-0.2, 0.0, 0.8))) == pytest.approx(0.3**2)
-    half = np.concatenate([grey, blue], axis=2)
-    assert number(losses.blue_energy(np.concatenate([grey, grey], axis=2), half)) == pytest.approx(
-        0.6**2 / 2
+    brown, grey, blue, green = (
+        one(0.4, 0, -0.4),
+        one(0.1, 0.1, 0.1),
+        one(-0.2, 0, 0.6),
+        one(0, 1, 0),
     )
+    # Towards grey costs nothing, beyond it the part beyond, and a blue source may stay as it is.
+    assert number(losses.cool_energy(brown, grey)) == 0
+    assert number(losses.cool_energy(brown, blue)) == pytest.approx(0.5**2)
+    assert number(losses.cool_energy(grey, green)) == pytest.approx(0.5**2)
+    assert number(losses.cool_energy(blue, blue)) == 0
+    assert number(losses.cool_energy(blue, one(-0.2, 0, 1.0))) == pytest.approx(0.2**2)
+    sources, half = np.concatenate([grey, grey], axis=2), np.concatenate([grey, blue], axis=2)
+    assert number(losses.cool_energy(sources, half)) == pytest.approx(0.5**2 / 2)
 
 
 def test_distance_emphasis_grows_with_the_groups_between() -> None:

@@ -35,7 +35,7 @@ def tiny_gan(**settings: Any) -> FaceAgingGAN:
         "r1_interval": 2,
         "ema_decay": 0.9,
         "augment_strength": 0.0,
-        "weights": LossWeights(grain=1.0, blue=1.0, projected=1.0, moments=1.0, shape=1e-4),
+        "weights": LossWeights(grain=1.0, cool=1.0, projected=1.0, moments=1.0, shape=1e-4),
     }
     projected = tiny_projected()
     gan = FaceAgingGAN(

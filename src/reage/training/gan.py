@@ -37,7 +37,7 @@ CRITIC_TERMS = (
     "self",
     "delta",
     "chroma",
-    "blue",
+    "cool",
     "grain",
 )
 
@@ -285,7 +285,7 @@ class FaceAgingGAN(ReplicatedModel):
             "self": ops.mean(change * batch["self_weight"]),
             "delta": ops.mean(losses.delta_energy(delta)),
             "chroma": ops.mean(losses.chroma_energy(delta)),
-            "blue": ops.mean(losses.blue_energy(image, first["image"])),
+            "cool": ops.mean(losses.cool_energy(image, first["image"])),
             "grain": ops.mean(losses.grain_energy(delta)),
         }
         if "flow" in first:

@@ -25,7 +25,7 @@ class LossWeights:
             in percent of the side, for a generator that has a flow.
         delta: Mean square of the delta.
         chroma: Mean square of the delta's colour.
-        blue: Mean square of how much bluer than grey, and than the source, the first pass is.
+        cool: Mean square of how much bluer or greener the first pass is than grey and the source.
         grain: Mean square of the delta's finest detail.
         wrong_age: Real faces under a wrong age as negatives of the discriminator.
         age: Cross-entropy of the discriminator's age head on real faces.
@@ -44,7 +44,7 @@ class LossWeights:
     self: float = 4.0
     delta: float = 0.05
     chroma: float = 2.0
-    blue: float = 0.0
+    cool: float = 0.0
     grain: float = 0.0
     shape: float = 1.0
     wrong_age: float = 0.5

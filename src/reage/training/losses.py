@@ -165,18 +165,18 @@ def chroma_energy(delta: Any) -> Any:
     return delta_energy(delta - ops.mean(delta, axis=-1, keepdims=True))
 
 
-def blue_energy(source: Any, result: Any) -> Any:
-    """Mean square (N,) of how much bluer than its source, and than grey, a result is.
+def cool_energy(source: Any, result: Any) -> Any:
+    """Mean square (N,) of how much bluer or greener than grey, and than its source, a result is.
 
-    Nothing in a face turns blue with age. What sees many blue-eyed children in its data paints eyes
-    blue, which are too few pixels for `chroma_energy` to hinder it.
+    Nothing in a face turns blue or green with age. What sees many blue-eyed children in its data
+    paints eyes blue, which are too few pixels for `chroma_energy` to hinder it.
 
     Args:
         source: (N, S, S, 3), RGB, in [-1, 1].
         result: As `source`.
     """
-    allowed = ops.relu(_blueness(source))
-    return ops.mean(ops.square(ops.relu(_blueness(result) - allowed)), axis=(1, 2))
+    allowed = ops.relu(_coolness(source))
+    return ops.mean(ops.square(ops.relu(_coolness(result) - allowed)), axis=(1, 2))
 
 
 def grain_energy(delta: Any) -> Any:
@@ -202,10 +202,10 @@ def shape_difference(flow: Any, source_code: Any, target_code: Any, shape_flows:
     return ops.mean(ops.square(100.0 * (flow - expected)), axis=(1, 2, 3))
 
 
-def _blueness(images: Any) -> Any:
-    """Blue less the mean of red and green, (N, S, S)."""
+def _coolness(images: Any) -> Any:
+    """The mean of green and blue less red, (N, S, S): warm is below 0."""
     images = ops.cast(images, "float32")
-    return images[..., 2] - 0.5 * (images[..., 0] + images[..., 1])
+    return 0.5 * (images[..., 1] + images[..., 2]) - images[..., 0]
 
 
 def _unit_scale(code: Any) -> Any:
