@@ -14,7 +14,7 @@ from reage.cli.train import require_backend
 from reage.errors import MissingExtraError, UsageError
 
 if TYPE_CHECKING:
-    from reage.evaluation.protocol import Progress
+    from reage.evaluation.judges import Progress
 
 
 def evaluate_command(

@@ -21,6 +21,8 @@ Images = NDArray[np.uint8]
 Array = NDArray[np.floating]
 
 Judge = Callable[[Images], "Verdicts"]
+Progress = Callable[[str, int, int], None]
+"""Told what is going on, how much of it is done and how much there is."""
 
 BATCH: Final = 16
 CHUNK: Final = 64
@@ -183,18 +185,32 @@ class Remembering:
         return known
 
 
-def judge_in_chunks(judge: Judge, images: Images, tick: Callable[[int], None]) -> Verdicts:
-    """Judges images (N, S, S, 3), N > 0, and tells `tick` after each chunk how many it were."""
-    parts = []
-    for start in range(0, len(images), CHUNK):
-        parts.append(judge(images[start : start + CHUNK]))
-        tick(len(images[start : start + CHUNK]))
-    return Verdicts(
-        **{
-            name: np.concatenate([getattr(part, name) for part in parts])
-            for name in Verdicts.__dataclass_fields__
-        }
-    )
+def judge_and_tell(judge: Judge, name: str, total: int, progress: Progress) -> Judge:
+    """A judge that works in chunks, and tells `progress` how many of `total` images are judged.
+
+    Args:
+        judge: Judges images (N, S, S, 3), N > 0.
+        name: What they are.
+        total: How many will be judged, in all calls together.
+        progress: Is told after each chunk.
+    """
+    done = 0
+
+    def judged(images: Images) -> Verdicts:
+        nonlocal done
+        parts = []
+        for start in range(0, len(images), CHUNK):
+            parts.append(judge(images[start : start + CHUNK]))
+            done += len(images[start : start + CHUNK])
+            progress(name, done, total)
+        return Verdicts(
+            **{
+                field: np.concatenate([getattr(part, field) for part in parts])
+                for field in Verdicts.__dataclass_fields__
+            }
+        )
+
+    return judged
 
 
 def milliseconds(work: Callable[[], object], count: int) -> float:

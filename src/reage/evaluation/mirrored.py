@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 
 from reage.data.pipeline import Faces
-from reage.evaluation.judges import Judge, judge_in_chunks
-from reage.evaluation.protocol import Progress
+from reage.evaluation.judges import Judge, Progress, judge_and_tell
 from reage.evaluation.reference import Reference
 from reage.evaluation.scores import verification_rate
 from reage.evaluation.summary import primary_ages, reference_rows
@@ -26,15 +25,8 @@ def mirror_figures(
     Returns:
         `sex_kept` and `verified`, shares; `age_change`, mean absolute, years.
     """
-    count, done = len(faces.ages), 0
-
-    def tick(judged: int) -> None:
-        nonlocal done
-        done += judged
-        progress("mirrored faces", done, count)
-
     mirrored = np.ascontiguousarray(faces.images[:, :, ::-1])
-    found = judge_in_chunks(judges, mirrored, tick)
+    found = judge_and_tell(judges, "mirrored faces", len(mirrored), progress)(mirrored)
     before = reference.verdicts.rows(reference_rows(reference, faces))
     apart = np.linalg.norm(found.embeddings - before.embeddings, axis=1)
     return {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,13 +9,11 @@ from numpy.typing import NDArray
 
 from reage.ages import AGE_GROUPS, GROUP_CENTERS, NUM_GROUPS
 from reage.data.pipeline import Faces
-from reage.evaluation.judges import Judge, Verdicts, judge_in_chunks
+from reage.evaluation.judges import Judge, Progress, Verdicts, judge_and_tell
 from reage.evaluation.scores import mean_change, peak_signal_to_noise
 from reage.evaluation.systems import AgingSystem, Images
 
 Array = NDArray[np.floating]
-Progress = Callable[[str, int, int], None]
-"""Told what is going on, how much of it is done and how much there is."""
 
 # The ellipse that holds the face in UTKFace's framing, in units of the side.
 _CENTER, _RADII = (0.49, 0.50), (0.42, 0.50)
@@ -105,7 +102,8 @@ def measure(
     present, back_present = np.zeros(shape, bool), np.zeros(shape, bool)
     cycle, psnr, outside = (np.full(shape, np.nan) for _ in range(3))
     first, second = [], []
-    judge = _judge_and_tell(judges, system, shape, progress)
+    total = shape[0] * shape[1] * (2 if system.second_pass else 1)
+    judge = judge_and_tell(judges, system.name, total, progress)
     for column, target in enumerate(targets):
         aged, there = system(faces.images, np.full(shape[0], target))
         present[:, column] = there
@@ -132,21 +130,6 @@ def measure(
         self_change=np.where(self_present, mean_change(faces.images, itself), np.nan),
         outside_change=outside,
     )
-
-
-def _judge_and_tell(
-    judges: Judge, system: AgingSystem, shape: tuple[int, int], progress: Progress
-) -> Callable[[Images], Verdicts]:
-    """Judges images and tells `progress` how many of all images are judged."""
-    total = shape[0] * shape[1] * (2 if system.second_pass else 1)
-    done = 0
-
-    def tick(count: int) -> None:
-        nonlocal done
-        done += count
-        progress(system.name, done, total)
-
-    return lambda images: judge_in_chunks(judges, images, tick)
 
 
 def group_name(target: float) -> str:

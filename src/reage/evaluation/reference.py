@@ -12,8 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reage.data.pipeline import Faces
-from reage.evaluation.judges import Judges, Verdicts, judge_in_chunks
-from reage.evaluation.protocol import Progress
+from reage.evaluation.judges import Judges, Progress, Verdicts, judge_and_tell
 from reage.evaluation.scores import verification_threshold
 from reage.scratch import replacing
 
@@ -103,7 +102,8 @@ def judge_reference(
     path = cache_path(cache, judges, faces)
     verdicts = _load(path, len(faces.ages))
     if verdicts is None:
-        verdicts = _judge(judges, faces, progress)
+        judge = judge_and_tell(judges, "real faces", len(faces.ages), progress)
+        verdicts = judge(faces.images)
         if path is not None:
             _save(path, verdicts)
     impostors = impostor_distances(verdicts.embeddings[:held_out])
@@ -130,17 +130,6 @@ def impostor_distances(embeddings: Array) -> Array:
     distances = square[:, None] + square[None] - 2 * x @ x.T
     upper = np.triu_indices(len(x), 1)
     return np.asarray(np.sqrt(np.clip(distances[upper], 0, None)))
-
-
-def _judge(judges: Judges, faces: Faces, progress: Progress) -> Verdicts:
-    count, done = len(faces.ages), 0
-
-    def tick(judged: int) -> None:
-        nonlocal done
-        done += judged
-        progress("real faces", done, count)
-
-    return judge_in_chunks(judges, faces.images, tick)
 
 
 def _load(path: Path | None, count: int) -> Verdicts | None:

@@ -18,9 +18,9 @@ from reage.data.tfrecords import FaceRecord
 from reage.errors import EvaluationError
 from reage.evaluation.distances import HEADLINE_GROUPS, real_distances
 from reage.evaluation.grid import grid
-from reage.evaluation.judges import Judges, Remembering, milliseconds
+from reage.evaluation.judges import Judges, Progress, Remembering, milliseconds
 from reage.evaluation.mirrored import mirror_figures
-from reage.evaluation.protocol import Progress, draw_rows, measure
+from reage.evaluation.protocol import draw_rows, measure
 from reage.evaluation.reference import (
     LIMIT,
     Reference,

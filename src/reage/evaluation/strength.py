@@ -9,8 +9,7 @@ import numpy as np
 from reage.ages import GROUP_CENTERS
 from reage.data.pipeline import Faces
 from reage.evaluation.distances import HEADLINE_GROUPS
-from reage.evaluation.judges import Judge
-from reage.evaluation.protocol import Progress
+from reage.evaluation.judges import Judge, Progress
 from reage.evaluation.reference import Reference
 from reage.evaluation.scores import score_ages, verification_rate
 from reage.evaluation.summary import primary_ages, reference_rows
