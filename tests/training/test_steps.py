@@ -15,6 +15,7 @@ from reage.models.generator import build_generator
 from reage.models.presets import discriminator_size, generator_size
 from reage.training.critic import AgeCriticTrainer, ascend
 from reage.training.gan import FaceAgingGAN
+from reage.training.generator_terms import GeneratorTerms
 from reage.training.loss_weights import LossWeights
 
 SIZE, COUNT, WIDTH = 32, 4, 0.1
@@ -119,12 +120,14 @@ def gan(*, realism: bool, cycle_share: float = 1.0, **weights: float) -> FaceAgi
         generator=build_generator(size),
         average=build_generator(size),
         discriminator=build_discriminator(discriminator_size(SIZE, width=WIDTH)),
-        critic=critic(),
-        critic_targets=np.eye(NUM_GROUPS, dtype=np.float32) * 0.9 + 0.1 / NUM_GROUPS,
-        shape_flows=np.zeros((NUM_GROUPS, 16, 16, 2), np.float32),
+        generator_terms=GeneratorTerms(
+            critic=critic(),
+            critic_targets=np.eye(NUM_GROUPS, dtype=np.float32) * 0.9 + 0.1 / NUM_GROUPS,
+            shape_flows=np.zeros((NUM_GROUPS, 16, 16, 2), np.float32),
+            cycle_share=cycle_share,
+        ),
         weights=LossWeights(**weights),
         realism=realism,
-        cycle_share=cycle_share,
         r1_interval=1,
         ema_decay=0.5,
     )
@@ -147,7 +150,7 @@ def changed(before: list[np.ndarray], model: Any) -> bool:
 @pytest.mark.parametrize("realism", [False, True])
 def test_one_step_trains_what_it_should(realism: bool) -> None:
     model = gan(realism=realism)
-    parts = (model.generator, model.average, model.discriminator, model.critic)
+    parts = (model.generator, model.average, model.discriminator, model.generator_terms.critic)
     before = [snapshot(part) for part in parts]
     logs = model.train_step(batch())
     moved = [changed(old, part) for old, part in zip(before, parts, strict=True)]
@@ -170,7 +173,9 @@ def test_second_pass_takes_its_share_of_the_batch() -> None:
     first = model.generator([data["image"], data["target_code"]])
     second = model.generator([first["image"][:2], data["source_code"][:2]])
     marked = data | {"self_weight": data["is_self"]}
-    terms = model._generator_terms(marked, first, first["image"], np.ones(COUNT, np.float32))
+    terms = model.generator_terms(
+        model.generator, marked, first, first["image"], np.ones(COUNT, np.float32)
+    )
     difference = np.abs(second["image"] - data["image"][:2]).mean()
     assert float(terms["cycle"]) == pytest.approx(difference, rel=1e-4)
     assert difference > 0
@@ -212,7 +217,7 @@ def test_average_lies_between_old_and_new() -> None:
 
 def test_critic_alone_moves_faces_towards_the_target() -> None:
     model = gan(realism=False, delta=0.0, chroma=0.0, cycle=0.0, identity=0.0, self=0.0)
-    for variable in model.critic.variables:
+    for variable in model.generator_terms.critic.variables:
         variable.assign_add(np.random.default_rng(1).normal(0, 0.1, variable.shape))
     step = tf.function(model.train_step)
     first = float(step(batch())["g_critic"])

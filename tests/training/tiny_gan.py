@@ -15,6 +15,7 @@ from reage.models.layers import downsample
 from reage.models.presets import discriminator_size, generator_size
 from reage.models.projected import build_projected_discriminator
 from reage.training.gan import FaceAgingGAN
+from reage.training.generator_terms import GeneratorTerms
 from reage.training.loss_weights import LossWeights
 from reage.training.moments import CELLS, FeatureMoments
 from reage.training.projected import ProjectedDiscriminator
@@ -23,7 +24,7 @@ from reage.training.shape import mean_shape_flows
 SIZE, WIDTH = 32, 0.1
 
 
-def tiny_gan(**settings: Any) -> FaceAgingGAN:
+def tiny_gan(cycle_share: float = 0.5, **settings: Any) -> FaceAgingGAN:
     """Builds and compiles it, without augmentation; R1 is taken in every second step.
 
     It learns by plain descent: Adam takes whole steps along gradients that are zero but for
@@ -31,27 +32,29 @@ def tiny_gan(**settings: Any) -> FaceAgingGAN:
     """
     sizes = generator_size(SIZE, width=WIDTH), discriminator_size(SIZE, width=WIDTH)
     defaults = {
-        "cycle_share": 0.5,
         "r1_interval": 2,
         "ema_decay": 0.9,
         "augment_strength": 0.0,
         "weights": LossWeights(grain=1.0, cool=1.0, projected=1.0, moments=1.0, shape=1e-4),
     }
-    projected = tiny_projected()
+    projected, critic = tiny_projected(), build_critic(sizes[1])
     gan = FaceAgingGAN(
         generator=build_generator(sizes[0]),
         average=build_generator(sizes[0]),
         discriminator=build_discriminator(sizes[1]),
-        critic=build_critic(sizes[1]),
-        critic_targets=np.eye(NUM_GROUPS, dtype=np.float32) * 0.9 + 0.1 / NUM_GROUPS,
-        shape_flows=mean_shape_flows(),
+        generator_terms=GeneratorTerms(
+            critic=critic,
+            critic_targets=np.eye(NUM_GROUPS, dtype=np.float32) * 0.9 + 0.1 / NUM_GROUPS,
+            shape_flows=mean_shape_flows(),
+            cycle_share=cycle_share,
+        ),
         projected=projected,
         moments=tiny_moments(projected.features),
         **(defaults | settings),
     )
     gan.compile(*(keras.optimizers.SGD(1e-2) for _ in range(3)))
     heads = [gan.projected.heads] if gan.projected else []
-    for network in (gan.generator, gan.average, gan.discriminator, gan.critic, *heads):
+    for network in (gan.generator, gan.average, gan.discriminator, critic, *heads):
         for variable in network.variables:
             seed = zlib.crc32(variable.path.encode())
             noise = np.random.default_rng(seed).normal(0.0, 0.1, variable.shape)

@@ -122,9 +122,9 @@ class EarlyStop(keras.callbacks.Callback):  # type: ignore[misc]
         if self.model.stop_training:
             # An epoch that was cut short is no measure.
             return
-        now = {name: float(logs[name]) for name in WATCHED}
+        now = {name: float(logs[name]) for name in WATCHED if name in logs}
         self.seen = {past: row for past, row in self.seen.items() if past < epoch} | {epoch: now}
-        losses = np.array([[row[name] for name in WATCHED] for row in self.seen.values()])
+        losses = np.array([[row[name] for name in now] for row in self.seen.values()])
         if epochs_without_gain(losses) < self.patience:
             return
         step = int(self.model.steps.numpy())

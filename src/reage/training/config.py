@@ -68,6 +68,8 @@ class StageConfig:
             `losses.excess_distance`.
         distance_emphasis: How much more the target age counts, and the way back less, at the other
             end of life than at the source age; see `losses.distance_emphasis`.
+        teacher_gain: How much further than the network that the stage begins with, which then is
+            its teacher, a face is to be changed between child and adult; see `losses.far_gain`.
         weights: Weights of the loss terms.
     """
 
@@ -86,6 +88,7 @@ class StageConfig:
     recognition_margin: float = 0.0
     recognition_growth: float = 1.0
     distance_emphasis: float = 0.0
+    teacher_gain: float = 1.0
     weights: LossWeights = field(default_factory=LossWeights)
 
 

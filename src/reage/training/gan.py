@@ -7,8 +7,6 @@ from typing import Any
 import keras
 from keras import ops, tree
 
-from reage.ages import GROUP_CENTERS
-from reage.models.layers import downsample
 from reage.training import losses
 from reage.training.adversary import Adversary
 from reage.training.augment import augment
@@ -19,6 +17,7 @@ from reage.training.distribution import (
     results,
 )
 from reage.training.ema import update_average
+from reage.training.generator_terms import GeneratorTerms
 from reage.training.gradients import (
     apply_gradients,
     mean_over_micro_batches,
@@ -27,19 +26,6 @@ from reage.training.gradients import (
 from reage.training.loss_weights import LossWeights
 from reage.training.moments import FeatureMoments, cell_code, pooled
 from reage.training.projected import ProjectedDiscriminator
-from reage.training.recognition import cosine_distance
-
-CRITIC_TERMS = (
-    "critic",
-    "attributes",
-    "cycle",
-    "identity",
-    "self",
-    "delta",
-    "chroma",
-    "cool",
-    "grain",
-)
 
 
 class FaceAgingGAN(ReplicatedModel):
@@ -49,25 +35,16 @@ class FaceAgingGAN(ReplicatedModel):
         generator: `build_generator`.
         average: A second generator, which receives the moving average and is what ships.
         discriminator: `build_discriminator`, usually initialised from the critic.
-        critic: The frozen age critic, of the same or a smaller image size.
-        recogniser: Maps images to unit vectors, such as `FaceRecogniser`; None if there is none.
+        generator_terms: What is asked of the generator beside passing for real.
         projected: A second discriminator, trained along with the first; None if there is none.
         moments: Follows the moments of results in frozen features; None if they are free.
-        critic_targets: (14, 14) the critic's mean prediction on real faces of each group.
-        shape_flows: (14, F, F, 2) how the shape of each group's faces differs from the mean; see
-            `losses.shape_difference`.
         weights: See `LossWeights`.
         label_sigma: Width of the soft ordinal labels of the age head, in groups.
         realism: Whether the discriminator and its terms take part; without them the critic alone
             teaches the generator what age is, which it learns faster.
-        cycle_share: Share of each batch that takes the second pass, back to the source age; of
-            each part of a batch it is at least one face.
         r1_interval: The R1 penalty is taken every so many steps, scaled up accordingly.
         ema_decay: Decay of the generator's moving average.
         augment_strength: Strength of the differentiable augmentation.
-        recognition_margin: Cosine distance that 30 years or less may cost; see
-            `losses.excess_distance`.
-        recognition_growth: How much more a longer time may cost where a child is involved.
         distance_emphasis: How much more the adversarial and the critic's term count, and how much
             less the cycle, the further the target age is; see `losses.distance_emphasis`.
         accumulate: Number of equal parts of a batch whose gradients are taken one after the other
@@ -82,52 +59,37 @@ class FaceAgingGAN(ReplicatedModel):
         generator: Any,
         average: Any,
         discriminator: Any,
-        critic: Any,
-        critic_targets: Any,
-        shape_flows: Any,
+        generator_terms: GeneratorTerms,
         projected: ProjectedDiscriminator | None = None,
         moments: FeatureMoments | None = None,
-        recogniser: Any = None,
         weights: LossWeights,
         label_sigma: float = 0.8,
         realism: bool = True,
-        cycle_share: float = 1.0,
         r1_interval: int = 16,
         ema_decay: float = 0.999,
         augment_strength: float = 1.0,
-        recognition_margin: float = 0.0,
-        recognition_growth: float = 1.0,
         distance_emphasis: float = 0.0,
         accumulate: int = 1,
         seed: int = 0,
     ) -> None:
         super().__init__(name="face_aging_gan")
         self.generator, self.average = generator, average
-        self.discriminator, self.critic = discriminator, critic
-        self.critic.trainable = False
+        self.discriminator = discriminator
+        self.generator_terms = generator_terms
         self.projected = projected if realism else None
         self.adversary = (
             Adversary(discriminator, projected, weights, label_sigma, r1_interval)
             if realism
             else None
         )
-        self.recogniser = recogniser
         self.moments = moments
-        self.critic_targets = ops.convert_to_tensor(critic_targets, "float32")
-        self.shape_flows = ops.convert_to_tensor(shape_flows, "float32")
-        self.group_centers = ops.convert_to_tensor([[years] for years in GROUP_CENTERS], "float32")
         self.loss_weights_ = weights
-        self.cycle_share = cycle_share
         self.ema_decay, self.augment_strength = ema_decay, augment_strength
-        self.recognition_margin = recognition_margin
-        self.recognition_growth = recognition_growth
         self.distance_emphasis = distance_emphasis
         self.accumulate = accumulate
         self.random = keras.random.SeedGenerator(seed)
         self.steps = keras.Variable(0, dtype="int64", trainable=False, name="steps")
-        names = [f"g_{term}" for term in CRITIC_TERMS]
-        names += ["g_shape"] if "flow" in generator.output else []
-        names += ["g_recognition"] if recogniser else []
+        names = [f"g_{term}" for term in generator_terms.names]
         names += ["g_projected"] if self.projected else []
         names += ["g_moments"] if self.moments else []
         if self.adversary:
@@ -226,7 +188,7 @@ class FaceAgingGAN(ReplicatedModel):
             emphasis = losses.distance_emphasis(
                 batch["source_code"], batch["target_code"], self.distance_emphasis
             )
-            terms = self._generator_terms(batch, first, seen, emphasis)
+            terms = self.generator_terms(self.generator, batch, first, seen, emphasis)
             features = self.projected.features(seen) if self.projected else []
             if self.projected:
                 terms["projected"] = self.projected.generator_loss(features, batch["target_code"])
@@ -254,61 +216,3 @@ class FaceAgingGAN(ReplicatedModel):
             loss, self.generator.trainable_variables
         )
         return [of_generator, *of_judges], terms, sums
-
-    def _generator_terms(
-        self, batch: dict[str, Any], first: dict[str, Any], seen: Any, emphasis: Any
-    ) -> dict[str, Any]:
-        """Unweighted scalar terms of the generator's loss, by name.
-
-        Args:
-            batch: The batch of the step.
-            first: Outputs of the first pass.
-            seen: Its images, augmented.
-            emphasis: (N,) what becoming the target age counts against staying as it was.
-        """
-        image, target = batch["image"], batch["target_code"]
-        back = slice(0, max(1, round(image.shape[0] * self.cycle_share)))
-        second = self.generator([first["image"][back], batch["source_code"][back]], training=True)
-        judged = self.critic(self._for_critic(seen), training=False)
-        judged_source = self.critic(self._for_critic(image), training=False)
-        delta = first["delta"]
-        change = losses.mean_absolute_difference(delta, ops.zeros_like(delta))
-        off_target = losses.divergence(
-            ops.matmul(target, self.critic_targets), judged["age_logits"]
-        )
-        lost = losses.mean_absolute_difference(second["image"], image[back])
-        terms = {
-            "critic": ops.mean(emphasis * off_target),
-            "attributes": ops.mean(losses.attribute_divergence(judged_source, judged)),
-            "cycle": ops.mean(lost / emphasis[back]),
-            "identity": ops.mean(losses.code_difference(second["code"], first["code"][back])),
-            "self": ops.mean(change * batch["self_weight"]),
-            "delta": ops.mean(losses.delta_energy(delta)),
-            "chroma": ops.mean(losses.chroma_energy(delta)),
-            "cool": ops.mean(losses.cool_energy(image, first["image"])),
-            "grain": ops.mean(losses.grain_energy(delta)),
-        }
-        if "flow" in first:
-            terms["shape"] = ops.mean(
-                losses.shape_difference(
-                    first["flow"], batch["source_code"], target, self.shape_flows
-                )
-            )
-        if self.recogniser:
-            # Not the augmented image: a shift by some pixels weighs more than another person.
-            distance = cosine_distance(self.recogniser(image), self.recogniser(first["image"]))
-            terms["recognition"] = ops.mean(
-                losses.excess_distance(
-                    distance,
-                    ops.matmul(batch["source_code"], self.group_centers)[:, 0],
-                    ops.matmul(target, self.group_centers)[:, 0],
-                    self.recognition_margin,
-                    self.recognition_growth,
-                )
-            )
-        return terms
-
-    def _for_critic(self, images: Any) -> Any:
-        while images.shape[1] > self.critic.input_shape[1]:
-            images = downsample(images)
-        return images

@@ -90,6 +90,7 @@ LIMITS: Final = {
     "stages.recognition_margin": _from_to(0, 2),
     "stages.recognition_growth": _from_to(0, 8),
     "stages.distance_emphasis": _AMOUNT,
+    "stages.teacher_gain": _AMOUNT,
 } | {f"stages.weights.{field.name}": _AMOUNT for field in dataclasses.fields(LossWeights)}
 """By the name of the setting, without the number of the stage; `check_limits` has the sizes."""
 

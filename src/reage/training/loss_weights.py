@@ -20,6 +20,8 @@ class LossWeights:
         identity: Difference of the identity codes of source and first pass.
         recognition: Cosine distance of source and first pass to a face recogniser, if there is one,
             beyond `recognition_margin`.
+        teacher: L1 between the delta and that of the network which the stage begins with, times
+            `teacher_gain` where that applies.
         self: L1 of the delta where the target is the source age.
         shape: Mean square difference of the flow from the mean change of shape between the ages,
             in percent of the side, for a generator that has a flow.
@@ -41,6 +43,7 @@ class LossWeights:
     cycle: float = 4.0
     identity: float = 0.5
     recognition: float = 0.0
+    teacher: float = 0.0
     self: float = 4.0
     delta: float = 0.05
     chroma: float = 2.0

@@ -10,7 +10,7 @@ from reage.ages import NUM_GROUPS
 from reage.models.discriminator import NUM_ETHNICITIES
 
 GROWN_UP: Final = 16.0
-"""Years from which on `excess_distance` takes a face for that of no child."""
+"""Years from which on a face counts as that of no child."""
 
 _MOST_CERTAIN: Final = 40.0
 """Logits beyond it leave nothing of the gradient to scale up."""
@@ -135,7 +135,7 @@ def excess_distance(
             cost: growing up changes a face more than ageing does.
     """
     spans = ops.maximum(ops.abs(target_age - source_age) / 30.0, 1.0)
-    of_child = ops.minimum(source_age, target_age) < GROWN_UP
+    of_child = _of_child(source_age, target_age)
     return ops.relu(distance - margin * ops.where(of_child, spans**growth, spans))
 
 
@@ -153,6 +153,18 @@ def distance_emphasis(source_code: Any, target_code: Any, strength: float) -> An
     positions = ops.arange(NUM_GROUPS, dtype="float32")[:, None]
     distance = ops.abs(ops.matmul(target_code - source_code, positions))[:, 0]
     return 1.0 + strength * distance / (NUM_GROUPS - 1)
+
+
+def far_gain(source_age: Any, target_age: Any, gain: float) -> Any:
+    """Factor (N,) on a change: 1 up to 30 years, `gain` from 40 on, between child and adult.
+
+    Args:
+        source_age: Years, (N,).
+        target_age: Years, (N,).
+        gain: See above.
+    """
+    beyond = ops.clip((ops.abs(target_age - source_age) - 30.0) / 10.0, 0.0, 1.0)
+    return 1.0 + (gain - 1.0) * ops.where(_of_child(source_age, target_age), beyond, 0.0)
 
 
 def delta_energy(delta: Any) -> Any:
@@ -200,6 +212,10 @@ def shape_difference(flow: Any, source_code: Any, target_code: Any, shape_flows:
     """
     expected = ops.tensordot(target_code - source_code, shape_flows, axes=1)
     return ops.mean(ops.square(100.0 * (flow - expected)), axis=(1, 2, 3))
+
+
+def _of_child(source_age: Any, target_age: Any) -> Any:
+    return ops.minimum(source_age, target_age) < GROWN_UP
 
 
 def _coolness(images: Any) -> Any:

@@ -15,6 +15,7 @@ from reage.training.config import StageConfig, TrainConfig
 from reage.training.distribution import check_batch_size
 from reage.training.features import FeatureNetwork, feature_shapes
 from reage.training.gan import FaceAgingGAN
+from reage.training.generator_terms import GeneratorTerms
 from reage.training.initial import start_from
 from reage.training.moments import FeatureMoments, pooled, real_moments
 from reage.training.networks import make_discriminator, make_generator
@@ -59,25 +60,20 @@ def build_gan(
     weights = stage.weights
     used = weights.projected or weights.moments
     features = FeatureNetwork(Path(config.features)) if used else None
+    generator = make_generator(config, stage.image_size)
     gan = FaceAgingGAN(
-        generator=make_generator(config, stage.image_size),
+        generator=generator,
         average=make_generator(config, stage.image_size),
         discriminator=make_discriminator(config, stage, critic),
-        critic=critic,
-        critic_targets=targets,
-        shape_flows=mean_shape_flows(),
+        generator_terms=_terms(config, stage, generator, critic, targets),
         projected=_projected(features) if features and weights.projected else None,
         moments=_moments(config, stage, features, faces) if features and faces else None,
-        recogniser=FaceRecogniser(Path(config.recogniser)) if config.recogniser else None,
         weights=stage.weights,
         label_sigma=config.critic.label_sigma,
         realism=stage.realism,
-        cycle_share=stage.cycle_share,
         r1_interval=stage.r1_interval,
         ema_decay=stage.ema_decay,
         augment_strength=stage.augment_strength,
-        recognition_margin=stage.recognition_margin,
-        recognition_growth=stage.recognition_growth,
         distance_emphasis=stage.distance_emphasis,
         accumulate=stage.accumulate,
         seed=config.seed,
@@ -102,8 +98,28 @@ def initialise(gan: FaceAgingGAN, previous: FaceAgingGAN | None, critic: Any, in
         grow(previous.discriminator, gan.discriminator)
         if previous.projected and gan.projected:
             grow(previous.projected.heads, gan.projected.heads)
-    for mean, value in zip(gan.average.variables, gan.generator.variables, strict=True):
-        mean.assign(value)
+    teacher = gan.generator_terms.teacher
+    for copy in (gan.average, *([teacher] if teacher else [])):
+        for variable, value in zip(copy.variables, gan.generator.variables, strict=True):
+            variable.assign(value)
+
+
+def _terms(
+    config: TrainConfig, stage: StageConfig, generator: Any, critic: Any, targets: Any
+) -> GeneratorTerms:
+    weights = stage.weights
+    critic.trainable = False
+    return GeneratorTerms(
+        critic=critic if weights.critic or weights.attributes else None,
+        critic_targets=targets,
+        shape_flows=mean_shape_flows() if "flow" in generator.output else None,
+        recogniser=FaceRecogniser(Path(config.recogniser)) if weights.recognition else None,
+        teacher=make_generator(config, stage.image_size) if weights.teacher else None,
+        cycle_share=stage.cycle_share,
+        recognition_margin=stage.recognition_margin,
+        recognition_growth=stage.recognition_growth,
+        teacher_gain=stage.teacher_gain,
+    )
 
 
 def _projected(features: FeatureNetwork) -> ProjectedDiscriminator:
