@@ -60,6 +60,19 @@ def test_a_flat_loss_ends_the_stage(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert capsys.readouterr().err.endswith(said)
 
 
+def test_a_stage_without_a_critic_stops_by_what_it_has(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    callback, model = EarlyStop(tmp_path, 3), Model()
+    callback.set_model(model)
+    # The teacher is learned for four epochs, and the way back never.
+    for epoch, teacher in enumerate([4.0, 3.0, 2.0, 1.0, 5.0, 5.0, 5.0]):
+        assert not model.stop_training
+        callback.on_epoch_end(epoch, {"g_cycle": 2.0, "g_identity": 2.0, "g_teacher": teacher})
+    assert model.stop_training
+    assert "pixels, identity, teacher: no better since epoch 4\n" in capsys.readouterr().err
+
+
 def test_a_falling_loss_goes_on(tmp_path: Path) -> None:
     model, _ = run(EarlyStop(tmp_path, 3), [2.0 * 0.9**epoch for epoch in range(9)])
     assert not model.stop_training

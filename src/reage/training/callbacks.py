@@ -21,8 +21,14 @@ from reage.training.log import read_log
 from reage.training.state import DIVERGED_REMEDY, Owners, save_variables
 
 SAMPLE_AGES = (2.5, 8.0, 18.0, 28.0, 45.5, 65.5, 75.5, 85.5)
-WATCHED: Final = {"g_cycle": "pixels", "g_identity": "identity", "g_critic": "age"}
-"""The losses that `EarlyStop` watches: how they are logged, and what they tell of."""
+WATCHED: Final = {
+    "g_cycle": "pixels",
+    "g_identity": "identity",
+    "g_critic": "age",
+    "g_teacher": "teacher",
+}
+"""The losses that `EarlyStop` watches, those that a stage has: how they are logged, and what they
+tell of."""
 
 STOPPED_FILE: Final = "stopped.json"
 _WINDOW: Final = 5
@@ -129,7 +135,7 @@ class EarlyStop(keras.callbacks.Callback):  # type: ignore[misc]
             return
         step = int(self.model.steps.numpy())
         since = epoch + 1 - self.patience
-        reason = f"{', '.join(WATCHED.values())}: no better since epoch {since}"
+        reason = f"{', '.join(WATCHED[name] for name in now)}: no better since epoch {since}"
         report = {"step": step, "epoch": epoch, "reason": reason, "losses": now}
         if is_chief():
             temporary = self.folder / f".{STOPPED_FILE}"

@@ -48,9 +48,12 @@ class GeneratorTerms:
     @property
     def names(self) -> list[str]:
         """Of the terms."""
-        optional = (("shape_flows", "shape"), ("recogniser", "recognition"), ("teacher", "teacher"))
-        names = [*PIXEL_TERMS, *(CRITIC_TERMS if self.critic is not None else ())]
-        return names + [name for owner, name in optional if getattr(self, owner) is not None]
+        names = list(PIXEL_TERMS)
+        names += CRITIC_TERMS if self.critic is not None else ()
+        names += ["shape"] if self.shape_flows is not None else []
+        names += ["recognition"] if self.recogniser is not None else []
+        names += ["teacher"] if self.teacher is not None else []
+        return names
 
     def __call__(
         self, generator: Any, batch: dict[str, Any], first: Terms, seen: Any, emphasis: Any
