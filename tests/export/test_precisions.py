@@ -100,6 +100,18 @@ def test_int8_holds_its_weights_in_8_bits(exports) -> None:
         assert sizes[onnx.TensorProto.INT8] > 5 * sizes[onnx.TensorProto.FLOAT]
 
 
+def test_int8_overflows_on_no_processor(exports) -> None:
+    # vpmaddubsw, which stands in for VNNI, adds two products of 8 bits in 16 bits and saturates.
+    largest = 0
+    for name in ("generator_encoder.onnx", "generator_decoder.onnx"):
+        for tensor in onnx.load(exports[Precision.INT8][0] / name).graph.initializer:
+            if tensor.data_type == onnx.TensorProto.INT8:
+                weights = onnx.numpy_helper.to_array(tensor).astype(int)
+                largest = max(largest, int(np.abs(weights).max(initial=0)))
+    assert 2 * 255 * largest <= np.iinfo(np.int16).max
+    assert largest > 60
+
+
 def test_every_face_is_calibrated_on_at_every_age(generator, faces) -> None:
     names = ["features_32", "features_16", "features_8"]
     encoder = quantize.float32_graph(generator.get_layer("encoder"), names)
