@@ -65,6 +65,9 @@ AT_LEAST_0 = "a finite number of at least 0"
             "1.0",
             "0 unless `features` is the path of a feature network",
         ),
+        ("stages.0.teacher_gain=1.4", "1.4", "1 unless weights.teacher is above 0"),
+        ("stages.0.recognition_margin=1", "1.0", "0 unless weights.recognition is above 0"),
+        ("stages.0.recognition_growth=2", "2.0", "1 unless weights.recognition is above 0"),
     ],
 )
 def test_what_is_out_of_range_is_named(override: str, shown: str, wanted: str) -> None:
@@ -98,6 +101,7 @@ def test_the_published_architecture_has_limits_of_its_own(override: str, message
         "stages.0.cycle_share=1",
         "stages.0.accumulate=16",
         "stages.0.augment_strength=0",
+        "stages.0.teacher_gain=1",
     ],
 )
 def test_the_ends_of_a_range_belong_to_it(override: str) -> None:

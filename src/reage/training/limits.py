@@ -94,6 +94,13 @@ LIMITS: Final = {
 } | {f"stages.weights.{field.name}": _AMOUNT for field in dataclasses.fields(LossWeights)}
 """By the name of the setting, without the number of the stage; `check_limits` has the sizes."""
 
+TERM_OF: Final = {
+    "recognition_margin": "recognition",
+    "recognition_growth": "recognition",
+    "teacher_gain": "teacher",
+}
+"""Settings of a stage that do nothing unless a term of the loss has a weight."""
+
 
 def check_limits(config: TrainConfig, source: str) -> None:
     """Checks every value of a configuration, and that they go together.
@@ -165,3 +172,8 @@ def _check_stage(config: TrainConfig, source: str, key: str, stage: StageConfig)
         if getattr(weights, name) and not config.features:
             wanted = "0 unless `features` is the path of a feature network"
             raise does_not_fit(source, f"{key}.weights.{name}", getattr(weights, name), wanted)
+    for name, term in TERM_OF.items():
+        value, unused = getattr(stage, name), getattr(type(stage), name)
+        if value != unused and not getattr(weights, term):
+            wanted = f"{unused:g} unless weights.{term} is above 0"
+            raise does_not_fit(source, f"{key}.{name}", value, wanted)
