@@ -86,57 +86,38 @@ def overall_table(report: Report) -> Table:
 
     table = Table(title=_title(report))
     table.add_column("figure")
-    summaries = report["systems"]
-    for summary in summaries:
+    columns = []
+    for summary in report["systems"]:
         table.add_column(summary["system"], justify="right")
-    name = report["distance_name"]
-    rows: dict[str, list[str]] = {
-        f"{name} to the target group, 8 groups": [
-            _number(s["overall"]["headline_distance"]) for s in summaries
-        ],
-        f"{name}, pooled, each face once": [
-            _number(s["overall"]["pooled_first_pass"]["distance"]) for s in summaries
-        ],
-        f"{name}, second pass": [
-            _number(s["overall"].get("pooled_second_pass", {}).get("distance")) for s in summaries
-        ],
-        "age MAE, targets to 80, years": [
-            _number(s["overall"]["age_5_to_80"]["mean_absolute_error"]) for s in summaries
-        ],
-        "age bias, targets to 80, years": [
-            _number(s["overall"]["age_5_to_80"]["bias"]) for s in summaries
-        ],
-        "in the target group": [_share(s["overall"]["age"]["group_accuracy"]) for s in summaries],
-        "in it or a neighbour": [_share(s["overall"]["age"]["near_accuracy"]) for s in summaries],
-        "faces with Spearman >= 0.9": [
-            _share(s["overall"]["share_spearman_above_0.9"]) for s in summaries
-        ],
-        "same person, gaps to 30 years": [
-            _share(s["overall"]["verified_to_30_years"]) for s in summaries
-        ],
-        "judged sex kept": [_share(s["overall"]["sex_kept"]) for s in summaries],
-        "cycle PSNR, dB": [_number(s["overall"].get("cycle_psnr")) for s in summaries],
-        "change at the own age, levels": [
-            _number(s["overall"]["self_change"], 2) for s in summaries
-        ],
-        "change outside the face, levels": [
-            _number(s["overall"]["outside_change"], 2) for s in summaries
-        ],
-        "change of the whole cycle, levels": [
-            _number(s["overall"].get("cycle_l1"), 2) for s in summaries
-        ],
-        "of which copies of real faces": [
-            str(sum(row["first_pass"]["copies_of_real"] for row in s["by_target"]))
-            for s in summaries
-        ],
-        "failures: there, back, own age": [
-            f"{s['failures']}, {s['failures_second_pass']}, {s['failures_at_own_age']}"
-            for s in summaries
-        ],
-    }
-    for label, cells in rows.items():
-        table.add_row(label, *cells)
+        columns.append(_overall_figures(summary, report["distance_name"]))
+    for label in columns[0]:
+        table.add_row(label, *(column[label] for column in columns))
     return table
+
+
+def _overall_figures(summary: Report, distance: str) -> dict[str, str]:
+    overall, to_80 = summary["overall"], summary["overall"]["age_5_to_80"]
+    back = overall.get("pooled_second_pass", {})
+    copies = sum(row["first_pass"]["copies_of_real"] for row in summary["by_target"])
+    failures = ("failures", "failures_second_pass", "failures_at_own_age")
+    return {
+        f"{distance} to the target group, 8 groups": _number(overall["headline_distance"]),
+        f"{distance}, pooled, each face once": _number(overall["pooled_first_pass"]["distance"]),
+        f"{distance}, second pass": _number(back.get("distance")),
+        "age MAE, targets to 80, years": _number(to_80["mean_absolute_error"]),
+        "age bias, targets to 80, years": _number(to_80["bias"]),
+        "in the target group": _share(overall["age"]["group_accuracy"]),
+        "in it or a neighbour": _share(overall["age"]["near_accuracy"]),
+        "faces with Spearman >= 0.9": _share(overall["share_spearman_above_0.9"]),
+        "same person, gaps to 30 years": _share(overall["verified_to_30_years"]),
+        "judged sex kept": _share(overall["sex_kept"]),
+        "cycle PSNR, dB": _number(overall.get("cycle_psnr")),
+        "change at the own age, levels": _number(overall["self_change"], 2),
+        "change outside the face, levels": _number(overall["outside_change"], 2),
+        "change of the whole cycle, levels": _number(overall.get("cycle_l1"), 2),
+        "of which copies of real faces": str(copies),
+        "failures: there, back, own age": ", ".join(str(summary[name]) for name in failures),
+    }
 
 
 def breakdown_table(summary: Report) -> Table:
