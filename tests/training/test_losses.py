@@ -128,10 +128,11 @@ def test_growing_up_may_cost_more_than_ageing() -> None:
 
 
 def test_far_gain_is_for_many_years_between_child_and_adult() -> None:
-    source = np.float32([2, 2, 2, 50, 80, 20, 30])
-    target = np.float32([10, 37, 42, 5, 2, 80, 60])
+    source = np.float32([2, 2, 2, 50, 57, 5, 65, 80, 20, 30])
+    target = np.float32([10, 37, 42, 5, 2, 75, 2.5, 2, 80, 60])
     found = losses.far_gain(source, target, 1.4)
-    np.testing.assert_allclose(found, [1, 1, 1.2, 1.4, 1.4, 1, 1], atol=1e-6)
+    wanted = [1, 1, 1.2, 1.4, 1.4, 1.12, 1.26, 1.12, 1, 1]
+    np.testing.assert_allclose(found, wanted, atol=1e-6)
 
 
 def test_cool_is_what_is_cooler_than_grey_and_than_the_source() -> None:

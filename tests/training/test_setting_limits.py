@@ -52,7 +52,7 @@ AT_LEAST_0 = "a finite number of at least 0"
         ("stages.0.r1_interval=0", "0", "at least 1"),
         ("stages.0.augment_strength=16", "16.0", "from 0 to 15"),
         ("stages.0.recognition_margin=3", "3.0", "from 0 to 2"),
-        ("stages.0.recognition_growth=9", "9.0", "from 0 to 8"),
+        ("stages.0.recognition_growth=41", "41.0", "from 0 to 40"),
         ("stages.0.distance_emphasis=-1", "-1.0", AT_LEAST_0),
         ("stages.0.weights.cycle=-1", "-1.0", AT_LEAST_0),
         (

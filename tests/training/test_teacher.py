@@ -41,7 +41,7 @@ def started(weights: LossWeights, gain: float = 1.0) -> FaceAgingGAN:
 
 
 def batch() -> dict[str, Any]:
-    codes = {"source_code": soft_code([65.0, 20.0]), "target_code": soft_code([2.5, 80.0])}
+    codes = {"source_code": soft_code([50.0, 20.0]), "target_code": soft_code([2.5, 80.0])}
     data = tensors(tiny_batch(2) | codes)
     return data | {"self_weight": data["is_self"]}
 

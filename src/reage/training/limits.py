@@ -88,7 +88,7 @@ LIMITS: Final = {
     "stages.augment_strength": _from_to(0, 15),
     # No cosine distance is larger.
     "stages.recognition_margin": _from_to(0, 2),
-    "stages.recognition_growth": _from_to(0, 8),
+    "stages.recognition_growth": _from_to(0, 40),
     "stages.distance_emphasis": _AMOUNT,
     "stages.teacher_gain": _AMOUNT,
 } | {f"stages.weights.{field.name}": _AMOUNT for field in dataclasses.fields(LossWeights)}

@@ -156,14 +156,19 @@ def distance_emphasis(source_code: Any, target_code: Any, strength: float) -> An
 
 
 def far_gain(source_age: Any, target_age: Any, gain: float) -> Any:
-    """Factor (N,) on a change: 1 up to 35 years, `gain` from 45 on, between child and adult.
+    """Factor (N,) on a change between child and adult: 1 up to 35 years, `gain` from 45 to 55.
+
+    From there on it falls again, to 0.3 of what it adds at 70 years: the wrinkles of the very old
+    do not become a child's skin by a larger change.
 
     Args:
         source_age: Years, (N,).
         target_age: Years, (N,).
         gain: See above.
     """
-    beyond = ops.clip((ops.abs(target_age - source_age) - 35.0) / 10.0, 0.0, 1.0)
+    span = ops.abs(target_age - source_age)
+    beyond = ops.clip((span - 35.0) / 10.0, 0.0, 1.0)
+    beyond *= 1.0 - 0.7 * ops.clip((span - 55.0) / 15.0, 0.0, 1.0)
     return 1.0 + (gain - 1.0) * ops.where(_of_child(source_age, target_age), beyond, 0.0)
 
 
