@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -16,6 +16,7 @@ from reage.errors import ImageReadError, ImageWriteError, UsageError
 if TYPE_CHECKING:
     from reage.images.c2pa import C2paSigner
     from reage.inference.budget import PixelBudget
+    from reage.inference.folder import Job, Outcome
     from reage.inference.results import AgedPhoto
 
 # Two of the largest photos that are read, of 1.3 GB each at most.
@@ -35,24 +36,14 @@ def age_folder(
         ImageReadError: If there are no photos.
         typer.Exit: With code 1 if any photo failed.
     """
-    if output is None:
-        raise UsageError(source, "is a folder", "name a folder for the results with -o")
-    folder = Path(output)
-    if folder.exists() and not folder.is_dir():
-        raise UsageError(folder, "is a file", "name a folder for the results with -o")
-    from rich.console import Console
-    from rich.progress import Progress
-
-    from reage.inference.budget import PixelBudget
+    folder = _output_folder(source, output)
     from reage.inference.folder import (
         FAILURES_FILE,
         Tally,
         check_failures_file,
         failures_csv,
         find_jobs,
-        run_jobs,
     )
-    from reage.onnx_session import default_threads
     from reage.scratch import remove_abandoned
 
     jobs, others = find_jobs(source, folder, suffix_like)
@@ -63,23 +54,51 @@ def age_folder(
     check_failures_file(folder / FAILURES_FILE)
     remove_abandoned(folder, deep=True)
     tally, failures = Tally(other_files=others), []
-    console = Console(stderr=True)
     try:
-        with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-            task = bar.add_task(printable(str(source)), total=len(jobs))
-            work = partial(_age_one, age, signer, PixelBudget(_PIXELS_AT_A_TIME))
-            for outcome in run_jobs(jobs, work, workers=default_threads()):
-                tally.count(outcome)
-                bar.advance(task)
-                if outcome.error is not None:
-                    failures.append(outcome)
-                    line = printable(f"reage: {outcome.error}")
-                    bar.console.print(line, markup=False, soft_wrap=True)
+        for outcome in _outcomes(source, jobs, age, signer):
+            tally.count(outcome)
+            if outcome.error is not None:
+                failures.append(outcome)
     finally:
         say(f"{source} -> {folder}: {tally}")
         _write_failures(folder / FAILURES_FILE, failures_csv(failures) if failures else None)
     if failures:
         raise typer.Exit(1)
+
+
+def _output_folder(source: Path, output: str | None) -> Path:
+    if output is None:
+        raise UsageError(source, "is a folder", "name a folder for the results with -o")
+    folder = Path(output)
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(folder, "is a file", "name a folder for the results with -o")
+    return folder
+
+
+def _outcomes(
+    source: Path,
+    jobs: list[Job],
+    age: Callable[[Path], AgedPhoto],
+    signer: C2paSigner | None,
+) -> Iterator[Outcome]:
+    """Ages one photo after another, showing progress and each failure as it comes."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from reage.inference.budget import PixelBudget
+    from reage.inference.folder import run_jobs
+    from reage.onnx_session import default_threads
+
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(printable(str(source)), total=len(jobs))
+        work = partial(_age_one, age, signer, PixelBudget(_PIXELS_AT_A_TIME))
+        for outcome in run_jobs(jobs, work, workers=default_threads()):
+            bar.advance(task)
+            if outcome.error is not None:
+                line = printable(f"reage: {outcome.error}")
+                bar.console.print(line, markup=False, soft_wrap=True)
+            yield outcome
 
 
 def _age_one(
