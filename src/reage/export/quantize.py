@@ -144,7 +144,7 @@ def quantised(graph: Any, feeds: Feeds, scratch: Path) -> Any:
         activation_type=QuantType.QUInt8,
         weight_type=QuantType.QInt8,
         # Processors without VNNI add pairs of products in 16 bits, where 8 by 8 bits overflow
-        # (ONNX Runtime, "Quantize ONNX models"): the error was three times as large there.
+        # (ONNX Runtime, "Quantize ONNX models"): the error was two to three times as large.
         reduce_range=True,
     )
     return onnx.load(target)
