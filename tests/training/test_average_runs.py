@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import runpy
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,12 @@ from reage.training.config import TrainConfig
 from reage.training.run import stage_folder, start_run
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "average_runs.py"
-average_runs = runpy.run_path(str(SCRIPT))["main"]
+Average = Callable[[Path, Path, Path, float], None]
+
+
+@pytest.fixture(scope="module")
+def average_runs() -> Average:
+    return runpy.run_path(str(SCRIPT))["main"]
 
 
 def run_of(folder: Path, config: TrainConfig, value: float, count: int = 2) -> Path:
@@ -31,7 +37,7 @@ def saved(folder: Path, config: TrainConfig) -> Path:
 
 
 def test_what_ships_is_averaged_and_the_rest_is_the_second_runs(
-    tiny_config: TrainConfig, tmp_path: Path
+    average_runs: Average, tiny_config: TrainConfig, tmp_path: Path
 ) -> None:
     first = run_of(tmp_path / "first", tiny_config, 1.0)
     second = run_of(tmp_path / "second", tiny_config, 5.0)
@@ -44,7 +50,7 @@ def test_what_ships_is_averaged_and_the_rest_is_the_second_runs(
 
 
 def test_other_networks_are_refused_before_anything_is_written(
-    tiny_config: TrainConfig, tmp_path: Path
+    average_runs: Average, tiny_config: TrainConfig, tmp_path: Path
 ) -> None:
     first = run_of(tmp_path / "first", tiny_config, 1.0, count=3)
     second = run_of(tmp_path / "second", tiny_config, 5.0)
@@ -53,7 +59,9 @@ def test_other_networks_are_refused_before_anything_is_written(
     assert not (tmp_path / "out").exists()
 
 
-def test_a_folder_that_is_there_is_left_alone(tiny_config: TrainConfig, tmp_path: Path) -> None:
+def test_a_folder_that_is_there_is_left_alone(
+    average_runs: Average, tiny_config: TrainConfig, tmp_path: Path
+) -> None:
     first = run_of(tmp_path / "first", tiny_config, 1.0)
     second = run_of(tmp_path / "second", tiny_config, 5.0)
     before = saved(second, tiny_config).read_bytes()

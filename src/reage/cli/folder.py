@@ -42,15 +42,10 @@ def age_folder(
         Tally,
         check_failures_file,
         failures_csv,
-        find_jobs,
     )
     from reage.scratch import remove_abandoned
 
-    jobs, others = find_jobs(source, folder, suffix_like)
-    if not jobs:
-        raise ImageReadError(
-            source, "is a folder without photos", "name a photo, or another folder"
-        )
+    jobs, others = _jobs(source, folder)
     check_failures_file(folder / FAILURES_FILE)
     remove_abandoned(folder, deep=True)
     tally, failures = Tally(other_files=others), []
@@ -73,6 +68,18 @@ def _output_folder(source: Path, output: str | None) -> Path:
     if folder.exists() and not folder.is_dir():
         raise UsageError(folder, "is a file", "name a folder for the results with -o")
     return folder
+
+
+def _jobs(source: Path, folder: Path) -> tuple[list[Job], int]:
+    """What there is to age, and how many other files there are."""
+    from reage.inference.folder import find_jobs
+
+    jobs, others = find_jobs(source, folder, suffix_like)
+    if not jobs:
+        raise ImageReadError(
+            source, "is a folder without photos", "name a photo, or another folder"
+        )
+    return jobs, others
 
 
 def _outcomes(

@@ -94,7 +94,7 @@ LIMITS: Final = {
 } | {f"stages.weights.{field.name}": _AMOUNT for field in dataclasses.fields(LossWeights)}
 """By the name of the setting, without the number of the stage; `check_limits` has the sizes."""
 
-TERM_OF: Final = {
+_TERM_OF: Final = {
     "recognition_margin": "recognition",
     "recognition_growth": "recognition",
     "teacher_gain": "teacher",
@@ -172,7 +172,7 @@ def _check_stage(config: TrainConfig, source: str, key: str, stage: StageConfig)
         if getattr(weights, name) and not config.features:
             wanted = "0 unless `features` is the path of a feature network"
             raise does_not_fit(source, f"{key}.weights.{name}", getattr(weights, name), wanted)
-    for name, term in TERM_OF.items():
+    for name, term in _TERM_OF.items():
         value, unused = getattr(stage, name), getattr(type(stage), name)
         if value != unused and not getattr(weights, term):
             wanted = f"{unused:g} unless weights.{term} is above 0"
