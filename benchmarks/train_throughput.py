@@ -176,6 +176,7 @@ def critic_trainer(config: Any, size: int) -> Any:
 def gan(config: Any, size: int) -> Any:
     """The last stage of a configuration, at another size."""
     from reage.ages import NUM_GROUPS
+    from reage.training.generator_terms import TaughtCritic
     from reage.training.networks import make_critic
     from reage.training.stage import build_gan
 
@@ -183,7 +184,7 @@ def gan(config: Any, size: int) -> Any:
     critic_size = min(size, config.critic.image_size)
     config = replace(config, critic=replace(config.critic, image_size=critic_size))
     targets = np.full((NUM_GROUPS, NUM_GROUPS), 1 / NUM_GROUPS, np.float32)
-    return build_gan(config, stage, make_critic(config), targets)
+    return build_gan(config, stage, [TaughtCritic(make_critic(config), targets)])
 
 
 if __name__ == "__main__":

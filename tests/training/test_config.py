@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -90,8 +91,7 @@ def test_presets_survive_being_saved() -> None:
 
 
 def as_plain(config: TrainConfig) -> dict[str, object]:
-    values = as_dict(config)
-    values["stages"] = list(values["stages"])
+    values: dict[str, object] = json.loads(json.dumps(as_dict(config)))
     return values
 
 

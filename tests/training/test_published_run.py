@@ -10,6 +10,7 @@ from keras import ops
 from reage.ages import NUM_GROUPS
 from reage.models.published import IMAGE_SIZE
 from reage.training.config import TrainConfig, load_config, preset_path
+from reage.training.generator_terms import TaughtCritic
 from reage.training.limits import IMAGE_SIZES, PUBLISHED
 from reage.training.networks import make_critic, make_generator
 from reage.training.stage import build_gan
@@ -32,7 +33,7 @@ def test_one_step_trains_the_generator_and_leaves_the_classifier() -> None:
     config = load_config(preset_path("published"), ("width=0.02",))
     (stage,) = config.stages
     critic = make_critic(config)
-    gan = build_gan(config, stage, critic, np.eye(NUM_GROUPS, dtype=np.float32))
+    gan = build_gan(config, stage, [TaughtCritic(critic, np.eye(NUM_GROUPS, dtype=np.float32))])
     assert gan.discriminator is critic
     before = [variable.numpy().copy() for variable in (*critic.variables, *gan.generator.variables)]
     logs = gan.train_step(batch())

@@ -13,6 +13,7 @@ from reage.errors import ConfigError
 from reage.models.discriminator import build_critic
 from reage.models.presets import discriminator_size
 from reage.training.config import StageConfig, TrainConfig
+from reage.training.generator_terms import TaughtCritic
 from reage.training.loss_weights import LossWeights
 from reage.training.recognition import FaceRecogniser, cosine_distance
 from reage.training.stage import build_gan, check_stages
@@ -90,7 +91,7 @@ def test_the_margin_of_a_stage_reaches_the_loss(tmp_path: Path) -> None:
         width=0.1, precision="float32", recogniser=str(write(tmp_path)), stages=(stage,)
     )
     critic = build_critic(discriminator_size(32, width=0.1))
-    gan = build_gan(config, stage, critic, np.eye(NUM_GROUPS, dtype=np.float32))
+    gan = build_gan(config, stage, [TaughtCritic(critic, np.eye(NUM_GROUPS, dtype=np.float32))])
     images = np.zeros((2, 32, 32, 3), np.float32)
     aged = images + 0.5
     # A cosine distance of 0.4 between source and result, for both faces.

@@ -15,7 +15,7 @@ from reage.models.generator import build_generator
 from reage.models.presets import discriminator_size, generator_size
 from reage.training.critic import AgeCriticTrainer, ascend
 from reage.training.gan import FaceAgingGAN
-from reage.training.generator_terms import GeneratorTerms
+from reage.training.generator_terms import GeneratorTerms, TaughtCritic
 from reage.training.loss_weights import LossWeights
 
 SIZE, COUNT, WIDTH = 32, 4, 0.1
@@ -121,8 +121,11 @@ def gan(*, realism: bool, cycle_share: float = 1.0, **weights: float) -> FaceAgi
         average=build_generator(size),
         discriminator=build_discriminator(discriminator_size(SIZE, width=WIDTH)),
         generator_terms=GeneratorTerms(
-            critic=critic(),
-            critic_targets=np.eye(NUM_GROUPS, dtype=np.float32) * 0.9 + 0.1 / NUM_GROUPS,
+            critics=[
+                TaughtCritic(
+                    critic(), np.eye(NUM_GROUPS, dtype=np.float32) * 0.9 + 0.1 / NUM_GROUPS
+                )
+            ],
             shape_flows=np.zeros((NUM_GROUPS, 16, 16, 2), np.float32),
             cycle_share=cycle_share,
         ),
@@ -150,7 +153,12 @@ def changed(before: list[np.ndarray], model: Any) -> bool:
 @pytest.mark.parametrize("realism", [False, True])
 def test_one_step_trains_what_it_should(realism: bool) -> None:
     model = gan(realism=realism)
-    parts = (model.generator, model.average, model.discriminator, model.generator_terms.critic)
+    parts = (
+        model.generator,
+        model.average,
+        model.discriminator,
+        model.generator_terms.critics[0].network,
+    )
     before = [snapshot(part) for part in parts]
     logs = model.train_step(batch())
     moved = [changed(old, part) for old, part in zip(before, parts, strict=True)]
@@ -217,7 +225,7 @@ def test_average_lies_between_old_and_new() -> None:
 
 def test_critic_alone_moves_faces_towards_the_target() -> None:
     model = gan(realism=False, delta=0.0, chroma=0.0, cycle=0.0, identity=0.0, self=0.0)
-    for variable in model.generator_terms.critic.variables:
+    for variable in model.generator_terms.critics[0].network.variables:
         variable.assign_add(np.random.default_rng(1).normal(0, 0.1, variable.shape))
     step = tf.function(model.train_step)
     first = float(step(batch())["g_critic"])

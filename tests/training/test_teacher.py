@@ -14,6 +14,7 @@ from reage.models.discriminator import build_critic
 from reage.models.presets import discriminator_size
 from reage.training.config import StageConfig, TrainConfig
 from reage.training.gan import FaceAgingGAN
+from reage.training.generator_terms import TaughtCritic
 from reage.training.loss_weights import LossWeights
 from reage.training.stage import build_gan, initialise
 
@@ -32,7 +33,8 @@ def started(weights: LossWeights, gain: float = 1.0) -> FaceAgingGAN:
     config = TrainConfig(width=0.1, precision="float32", stages=(stage,))
     critic = build_critic(discriminator_size(32, width=0.1))
     previous, gan = (
-        build_gan(config, stage, critic, np.eye(NUM_GROUPS, dtype=np.float32)) for _ in range(2)
+        build_gan(config, stage, [TaughtCritic(critic, np.eye(NUM_GROUPS, dtype=np.float32))])
+        for _ in range(2)
     )
     for variable in previous.generator.variables:
         variable.assign_add(np.random.default_rng(1).normal(0, 0.05, variable.shape))

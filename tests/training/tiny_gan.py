@@ -15,7 +15,7 @@ from reage.models.layers import downsample
 from reage.models.presets import discriminator_size, generator_size
 from reage.models.projected import build_projected_discriminator
 from reage.training.gan import FaceAgingGAN
-from reage.training.generator_terms import GeneratorTerms
+from reage.training.generator_terms import GeneratorTerms, TaughtCritic
 from reage.training.loss_weights import LossWeights
 from reage.training.moments import CELLS, FeatureMoments
 from reage.training.projected import ProjectedDiscriminator
@@ -43,8 +43,9 @@ def tiny_gan(cycle_share: float = 0.5, **settings: Any) -> FaceAgingGAN:
         average=build_generator(sizes[0]),
         discriminator=build_discriminator(sizes[1]),
         generator_terms=GeneratorTerms(
-            critic=critic,
-            critic_targets=np.eye(NUM_GROUPS, dtype=np.float32) * 0.9 + 0.1 / NUM_GROUPS,
+            critics=[
+                TaughtCritic(critic, np.eye(NUM_GROUPS, dtype=np.float32) * 0.9 + 0.1 / NUM_GROUPS)
+            ],
             shape_flows=mean_shape_flows(),
             cycle_share=cycle_share,
         ),

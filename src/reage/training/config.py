@@ -102,6 +102,8 @@ class TrainConfig:
         precision: Keras dtype policy, `mixed_bfloat16` or `float32`.
         recogniser: Path of a face recogniser, see `training.recognition`, or nothing.
         features: Path of a feature network, see `training.features`, or nothing.
+        critics: Folders of other runs whose age critics judge results, too; what pleases one critic
+            alone is often no sign of age.
         distribution: `none`, `mirrored` or `multi-worker`; see `training.distribution`. Batch sizes
             are those of all devices together.
         init: Where the initial weights come from: a run's folder, `shipped`, or nowhere.
@@ -118,6 +120,7 @@ class TrainConfig:
     precision: str = "mixed_bfloat16"
     recogniser: str = ""
     features: str = ""
+    critics: tuple[str, ...] = ()
     distribution: str = "none"
     init: str = ""
     log_every: int = 100
@@ -263,9 +266,10 @@ def _build(kind: Any, values: Any, source: str, prefix: str) -> Any:
     if dataclasses.is_dataclass(kind):
         return _build_dataclass(kind, values, source, prefix)
     if typing.get_origin(kind) is tuple:
-        if not isinstance(values, list):
-            raise does_not_fit(source, prefix, values, "a list of tables")
         item = typing.get_args(kind)[0]
+        if not isinstance(values, list):
+            items = "tables" if dataclasses.is_dataclass(item) else "texts"
+            raise does_not_fit(source, prefix, values, f"a list of {items}")
         return tuple(_build(item, v, source, f"{prefix}.{i}") for i, v in enumerate(values))
     if kind is float and isinstance(values, int) and not isinstance(values, bool):
         return float(values)

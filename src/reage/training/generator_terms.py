@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -20,12 +21,25 @@ Terms = dict[str, Any]
 
 
 @dataclass(frozen=True)
+class TaughtCritic:
+    """An age critic, and what it says of real faces.
+
+    Attributes:
+        network: The frozen critic, of the generator's or a smaller image size.
+        expected: (14, 14) its mean prediction on real faces of each group.
+    """
+
+    network: Any
+    expected: Any
+
+
+@dataclass(frozen=True)
 class GeneratorTerms:
     """The terms of a generator's loss that need no discriminator.
 
     Attributes:
-        critic: The frozen age critic, of the same or a smaller image size; None if it has no say.
-        critic_targets: (14, 14) the critic's mean prediction on real faces of each group.
+        critics: Age critics, each with the same say; none if age is of no account. What pleases
+            one of them alone is often no sign of age.
         shape_flows: (14, F, F, 2), see `losses.shape_difference`; None for a generator of no flow.
         recogniser: Maps images to unit vectors, such as `FaceRecogniser`; None if there is none.
         teacher: A frozen generator whose delta is imitated; None if there is none.
@@ -35,8 +49,7 @@ class GeneratorTerms:
         teacher_gain: See `losses.far_gain`.
     """
 
-    critic: Any
-    critic_targets: Any
+    critics: Sequence[TaughtCritic]
     shape_flows: Any
     recogniser: Any = None
     teacher: Any = None
@@ -49,7 +62,7 @@ class GeneratorTerms:
     def names(self) -> list[str]:
         """Of the terms."""
         names = list(PIXEL_TERMS)
-        names += CRITIC_TERMS if self.critic is not None else ()
+        names += CRITIC_TERMS if self.critics else ()
         names += ["shape"] if self.shape_flows is not None else []
         names += ["recognition"] if self.recogniser is not None else []
         names += ["teacher"] if self.teacher is not None else []
@@ -68,8 +81,9 @@ class GeneratorTerms:
             emphasis: (N,) what becoming the target age counts against staying as it was.
         """
         terms = self._of_pixels(generator, batch, first, emphasis)
-        if self.critic is not None:
-            terms |= self._of_critic(batch, seen, emphasis)
+        if self.critics:
+            verdicts = [_of_critic(critic, batch, seen, emphasis) for critic in self.critics]
+            terms |= {name: _mean([terms[name] for terms in verdicts]) for name in CRITIC_TERMS}
         if self.shape_flows is not None:
             terms["shape"] = ops.mean(
                 losses.shape_difference(
@@ -109,20 +123,26 @@ class GeneratorTerms:
             "grain": ops.mean(losses.grain_energy(delta)),
         }
 
-    def _of_critic(self, batch: dict[str, Any], seen: Any, emphasis: Any) -> Terms:
-        judged = self.critic(self._for_critic(seen), training=False)
-        judged_source = self.critic(self._for_critic(batch["image"]), training=False)
-        expected = ops.matmul(batch["target_code"], self.critic_targets)
-        off_target = losses.divergence(expected, judged["age_logits"])
-        return {
-            "critic": ops.mean(emphasis * off_target),
-            "attributes": ops.mean(losses.attribute_divergence(judged_source, judged)),
-        }
 
-    def _for_critic(self, images: Any) -> Any:
-        while images.shape[1] > self.critic.input_shape[1]:
-            images = downsample(images)
-        return images
+def _of_critic(critic: TaughtCritic, batch: dict[str, Any], seen: Any, emphasis: Any) -> Terms:
+    judged = _verdict(critic.network, seen)
+    judged_source = _verdict(critic.network, batch["image"])
+    expected = ops.matmul(batch["target_code"], critic.expected)
+    off_target = losses.divergence(expected, judged["age_logits"])
+    return {
+        "critic": ops.mean(emphasis * off_target),
+        "attributes": ops.mean(losses.attribute_divergence(judged_source, judged)),
+    }
+
+
+def _verdict(critic: Any, images: Any) -> Any:
+    while images.shape[1] > critic.input_shape[1]:
+        images = downsample(images)
+    return critic(images, training=False)
+
+
+def _mean(values: list[Any]) -> Any:
+    return sum(values) / len(values)
 
 
 def _years(age_code: Any) -> Any:

@@ -33,6 +33,7 @@ from reage.training.critic_report import (
 from reage.training.distribution import check_batch_size, distributed, is_chief, wait_for_all
 from reage.training.fit import fit_from_saved_step
 from reage.training.gan import FaceAgingGAN
+from reage.training.generator_terms import TaughtCritic
 from reage.training.initial import start_from
 from reage.training.networks import make_critic
 from reage.training.samples import grid_faces
@@ -131,8 +132,11 @@ def check_generator(run: Path, prepared: Path, config: TrainConfig) -> None:  # 
 
     Raises:
         ConfigError: See `check_stages`.
+        TrainingError: If a run that `config.critics` names has no trained critic.
     """
     check_stages(config)
+    for other in map(Path, config.critics):
+        load_critic(other, load_run_config(other))
 
 
 @distributed
@@ -144,16 +148,15 @@ def train_generator(run: Path, prepared: Path, config: TrainConfig) -> None:
     """
     keras.utils.set_random_seed(config.seed)
     keras.config.set_dtype_policy(config.precision)
-    critic = load_critic(run, config)
-    targets = mean_predictions(critic, faces_of_every_group(prepared, config.critic.image_size))
+    critics = _load_critics(run, prepared, config)
     previous: FaceAgingGAN | None = None
     for index, stage in enumerate(config.stages):
         check_batch_size(stage.batch_size, stage.accumulate)
         folder = stage_folder(run, index, stage)
         done = _finished(folder, stage)
         faces = None if done else load_faces(prepared, "train", stage.image_size)
-        gan = build_gan(config, stage, critic, targets, faces)
-        initialise(gan, previous, critic, config.init)
+        gan = build_gan(config, stage, critics, faces)
+        initialise(gan, previous, critics[0].network, config.init)
         if faces is None:
             load_variables(folder / "state.npz", gan.state())
         else:
@@ -179,6 +182,17 @@ def load_critic(run: Path, config: TrainConfig) -> Any:
     critic = make_critic(config)
     load_variables(path, {"critic": critic.variables})
     return critic
+
+
+def _load_critics(run: Path, prepared: Path, config: TrainConfig) -> list[TaughtCritic]:
+    """The run's own critic first, then those of the other runs that its configuration names."""
+    others = [(Path(other), load_run_config(Path(other))) for other in config.critics]
+    critics = []
+    for folder, trained_as in [(run, config), *others]:
+        network = load_critic(folder, trained_as)
+        faces = faces_of_every_group(prepared, trained_as.critic.image_size)
+        critics.append(TaughtCritic(network, mean_predictions(network, faces)))
+    return critics
 
 
 def load_run_config(run: Path) -> TrainConfig:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from reage.training.config import StageConfig, TrainConfig
 from reage.training.distribution import check_batch_size
 from reage.training.features import FeatureNetwork, feature_shapes
 from reage.training.gan import FaceAgingGAN
-from reage.training.generator_terms import GeneratorTerms
+from reage.training.generator_terms import GeneratorTerms, TaughtCritic
 from reage.training.initial import start_from
 from reage.training.moments import FeatureMoments, pooled, real_moments
 from reage.training.networks import make_discriminator, make_generator
@@ -41,8 +42,7 @@ def check_stages(config: TrainConfig) -> None:
 def build_gan(
     config: TrainConfig,
     stage: StageConfig,
-    critic: Any,
-    targets: Any,
+    critics: Sequence[TaughtCritic],
     faces: Faces | None = None,
 ) -> FaceAgingGAN:
     """Builds and compiles a stage's GAN.
@@ -50,8 +50,7 @@ def build_gan(
     Args:
         config: Of the run.
         stage: One of its stages.
-        critic: Its age critic.
-        targets: `mean_predictions` of `critic`.
+        critics: Its own age critic, and any others that have a say.
         faces: What the stage is trained on, for its `FeatureMoments`; None if it is to have none.
 
     Raises:
@@ -64,8 +63,8 @@ def build_gan(
     gan = FaceAgingGAN(
         generator=generator,
         average=make_generator(config, stage.image_size),
-        discriminator=make_discriminator(config, stage, critic),
-        generator_terms=_terms(config, stage, generator, critic, targets),
+        discriminator=make_discriminator(config, stage, critics[0].network),
+        generator_terms=_terms(config, stage, generator, critics),
         projected=_projected(features) if features and weights.projected else None,
         moments=_moments(config, stage, features, faces) if features and faces else None,
         weights=stage.weights,
@@ -105,13 +104,13 @@ def initialise(gan: FaceAgingGAN, previous: FaceAgingGAN | None, critic: Any, in
 
 
 def _terms(
-    config: TrainConfig, stage: StageConfig, generator: Any, critic: Any, targets: Any
+    config: TrainConfig, stage: StageConfig, generator: Any, critics: Sequence[TaughtCritic]
 ) -> GeneratorTerms:
     weights = stage.weights
-    critic.trainable = False
+    for critic in critics:
+        critic.network.trainable = False
     return GeneratorTerms(
-        critic=critic if weights.critic or weights.attributes else None,
-        critic_targets=targets,
+        critics=critics if weights.critic or weights.attributes else (),
         shape_flows=mean_shape_flows() if "flow" in generator.output else None,
         recogniser=FaceRecogniser(Path(config.recogniser)) if weights.recognition else None,
         teacher=make_generator(config, stage.image_size) if weights.teacher else None,
