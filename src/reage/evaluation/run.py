@@ -111,13 +111,7 @@ def evaluate(
         DataError: If there is no such split.
         EvaluationError: If it holds too few faces, or the model cannot be opened.
     """
-    records = read_split(prepared, protocol.split)
-    if len(records) < NUM_GROUPS:
-        raise EvaluationError(
-            prepared,
-            f"holds {len(records)} {protocol.split} faces, which tell nothing",
-            f"prepare more faces: at least {NUM_GROUPS} must be held out",
-        )
+    records = _read_enough(prepared, protocol.split)
     rows = draw_rows(_groups(records), protocol.faces, protocol.seed)
     files = tuple(records[row].file for row in rows)
     system = open_system(model, files, threads=threads, shape=protocol.shape)
@@ -135,23 +129,30 @@ def evaluate(
         judges, filled, len(kept), cache=cache, progress=progress, limit=limit
     )
     remembering = Remembering(judges, filled.images, reference.verdicts)
-    summaries = [
-        summarise(
-            measure(each, drawn, remembering, targets=protocol.targets, progress=progress),
-            drawn,
-            reference,
-        )
+    measured = (
+        measure(each, drawn, remembering, targets=protocol.targets, progress=progress)
         for each in (system, *_baselines(drawn, reference, protocol))
-    ]
+    )
     report = _settings(protocol, judges, reference, drawn) | {
         "mirrored": mirror_figures(judges, drawn, reference, progress),
-        "systems": summaries,
+        "systems": [summarise(each, drawn, reference) for each in measured],
     }
     if protocol.strength_curve and isinstance(system, ChangeModel):
         report["strength_curve"] = strength_curve(
             system, drawn, remembering, reference, progress=progress
         )
     return report, grid(system, drawn.images)
+
+
+def _read_enough(prepared: Path, split: str) -> Sequence[FaceRecord]:
+    records = read_split(prepared, split)
+    if len(records) < NUM_GROUPS:
+        raise EvaluationError(
+            prepared,
+            f"holds {len(records)} {split} faces, which tell nothing",
+            f"prepare more faces: at least {NUM_GROUPS} must be held out",
+        )
+    return records
 
 
 def _settings(
