@@ -193,6 +193,9 @@ def test_failures_count_as_nothing_but_failures() -> None:
     overall = summary["overall"]
     # A failure kept neither sex nor person, and its copied pixels are no unchanged face.
     assert overall["sex_kept"] == pytest.approx(1 / 3)
+    # The judge takes every face for a woman's, which the second one's label says, too.
+    assert overall["sex_kept_if_judged_as_labelled"] == 0.0
+    assert [row["sex_kept"] for row in summary["by_target"]] == [pytest.approx(1 / 3)] * 2
     assert overall["verified"] == pytest.approx(1 / 3)
     for name in ("self_change", "cycle_l1", "cycle_psnr"):
         assert np.isnan(overall[name])

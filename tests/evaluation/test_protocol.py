@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -21,7 +22,7 @@ from reage.evaluation.mirrored import mirror_figures
 from reage.evaluation.protocol import balanced_quotas, draw_faces, measure
 from reage.evaluation.reference import judge_reference
 from reage.evaluation.report import write_report
-from reage.evaluation.summary import real_errors, summarise
+from reage.evaluation.summary import real_errors, sex_as_labelled, summarise
 from reage.evaluation.systems import (
     ChangeModel,
     IdentityCopy,
@@ -95,7 +96,19 @@ def test_mirror_images_tell_the_noise_of_the_judges() -> None:
     some.images[:, :, -1, 1:] += 6
     some.images[3, :, -1, 0] = 200
     found = mirror_figures(GreyJudges(), some, reference, silent)
-    assert found == {"sex_kept": 0.75, "verified": 0.75, "age_change": 6.0}
+    noise = {"sex_kept": 0.75, "verified": 0.75, "age_change": 6.0}
+    # All four are judged to be women, which half of them are.
+    assert found == noise | {"sex_as_labelled": 0.5}
+
+
+def test_a_face_without_a_label_of_sex_is_judged_neither_right_nor_wrong() -> None:
+    some = replace(faces([20, 30, 40]), sexes=np.array([-1, 1, 0]))
+    verdicts = np.array([0.9, 0.2, 0.3])
+    assert sex_as_labelled(verdicts, some).tolist() == [False, True, False]
+    reference = judge_reference(GreyJudges(), some, 3, cache=None, progress=silent)
+    assert mirror_figures(GreyJudges(), some, reference, silent)["sex_as_labelled"] == 0.5
+    nobody = replace(some, sexes=np.array([-1, -1, -1]))
+    assert np.isnan(mirror_figures(GreyJudges(), nobody, reference, silent)["sex_as_labelled"])
 
 
 def test_failures_are_counted_as_misses(measured, tmp_path: Path) -> None:

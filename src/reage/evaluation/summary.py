@@ -77,6 +77,11 @@ def reference_rows(reference: Reference, faces: Faces) -> NDArray[np.int64]:
     return np.array([place[file] for file in faces.files])
 
 
+def sex_as_labelled(sexes: Array, faces: Faces) -> NDArray[np.bool_]:
+    """(N,) whether a judge's verdicts on N faces are their labels; never where there is none."""
+    return np.asarray((sexes > 0.5) == (faces.sexes == SEXES.index("male"))) & (faces.sexes >= 0)
+
+
 def real_errors(reference: Reference) -> list[dict[str, Any]]:
     """Each judge's own error on real held-out faces, by age group."""
     rows = []
@@ -118,6 +123,7 @@ def _target_figures(
         "verified_near": verification_rate(apart[near], reference.threshold),
         "mean_embedding_distance": _mean(apart),
         "mean_cosine": _mean(_cosine(verdicts.embeddings, reference, source)),
+        "sex_kept": float(_same_sex(verdicts.sexes, reference, source).mean()),
         "failures": int((~measured.present[:, column]).sum()),
         "outside_change": _mean(measured.outside_change[:, column]),
         "first_pass": to_target_group(verdicts.features, faces, group, reference),
@@ -147,10 +153,8 @@ def _overall(
     inside = (measured.targets >= MIN_TARGET) & (measured.targets <= MAX_TARGET)
     goals = np.broadcast_to(measured.targets, judged.shape)
     rho = spearman(judged, measured.targets)
-    sexes = np.stack([v.sexes for v in measured.first], axis=1)
-    # A failure keeps no sex: NaN is above no threshold, and must not pass for the other sex.
-    same_sex = (sexes > 0.5) == (reference.verdicts.sexes[source] > 0.5)[:, None]
-    same_sex &= np.isfinite(sexes)
+    same_sex = np.stack([_same_sex(v.sexes, reference, source) for v in measured.first], axis=1)
+    right = sex_as_labelled(reference.verdicts.sexes[source], faces)
     headline = [
         row["first_pass"]["distance"]
         for row in by_target
@@ -169,6 +173,7 @@ def _overall(
         "verified_to_30_years": verification_rate(apart[near], reference.threshold),
         "mean_embedding_distance": _mean(apart),
         "sex_kept": float(same_sex.mean()),
+        "sex_kept_if_judged_as_labelled": _mean(same_sex[right].astype(np.float64)),
         "self_change": _mean(measured.self_change),
         "outside_change": _mean(measured.outside_change),
     }
@@ -179,6 +184,12 @@ def _overall(
             "cycle_psnr": _mean(_capped(measured.cycle_psnr)),
         }
     return figures
+
+
+def _same_sex(sexes: Array, reference: Reference, source: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """(N,) whether results are judged of their source's sex; a failure keeps none."""
+    before = reference.verdicts.sexes[source]
+    return np.asarray((sexes > 0.5) == (before > 0.5)) & np.isfinite(sexes)
 
 
 def _by_gap(

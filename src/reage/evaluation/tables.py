@@ -60,8 +60,8 @@ def target_table(report: Report, summary: Report) -> Table:
     from rich.table import Table
 
     table = Table(title=f"{summary['system']}: {summary['faces']} faces to each age")
-    columns = ("target", "judged", "MAE", "judges' own", "bias", "in group", "+-1", "same person")
-    for column in (*columns, "failures"):
+    columns = ("target", "judged", "MAE", "judges' own", "bias", "in group", "+-1")
+    for column in (*columns, "same person", "same sex", "failures"):
         table.add_column(column, justify="right")
     own = {row["group"]: row["judges"] for row in report["real_errors"]}
     for row in summary["by_target"]:
@@ -75,6 +75,7 @@ def target_table(report: Report, summary: Report) -> Table:
             _share(age["group_accuracy"]),
             _share(age["near_accuracy"]),
             _share(row["verified"]),
+            _share(row["sex_kept"]),
             str(row["failures"]),
         )
     return table
@@ -111,6 +112,7 @@ def _overall_figures(summary: Report, distance: str) -> dict[str, str]:
         "faces with Spearman >= 0.9": _share(overall["share_spearman_above_0.9"]),
         "same person, gaps to 30 years": _share(overall["verified_to_30_years"]),
         "judged sex kept": _share(overall["sex_kept"]),
+        "of faces judged as labelled": _share(overall["sex_kept_if_judged_as_labelled"]),
         "cycle PSNR, dB": _number(overall.get("cycle_psnr")),
         "change at the own age, levels": _number(overall["self_change"], 2),
         "change outside the face, levels": _number(overall["outside_change"], 2),
@@ -228,7 +230,8 @@ def mirror_sentence(report: Report) -> str:
     return (
         f"The judges' own noise, on the mirror images of the faces: sex kept "
         f"{_share(mirrored['sex_kept'])}, same person {_share(mirrored['verified'])}, judged age "
-        f"off by {_number(mirrored['age_change'])} years."
+        f"off by {_number(mirrored['age_change'])} years. Of the faces themselves the sex is "
+        f"judged as labelled for {_share(mirrored['sex_as_labelled'])}."
     )
 
 
