@@ -40,6 +40,7 @@ from reage.faces.align import crop_face, estimate_similarity
 from reage.faces.finder import FaceFinder
 from reage.training.config import TrainConfig, load_config, preset_path
 from reage.training.critic import build_critic_trainer
+from reage.training.generator_terms import TaughtCritic
 from reage.training.run import stage_folder, start_run
 from reage.training.samples import to_float
 from reage.training.stage import build_gan, initialise
@@ -106,7 +107,7 @@ def train(config: TrainConfig, prepared: Path, run: Path, budget: float) -> None
     gan: Any = None
     for index, stage in enumerate(config.stages):
         faces = training_faces(prepared, stage.image_size)
-        previous, gan = gan, build_gan(config, stage, critic, targets)
+        previous, gan = gan, build_gan(config, stage, [TaughtCritic(critic, targets)])
         initialise(gan, previous, critic, "")
         share = (1 - CRITIC_SHARE) * stage.steps / steps
         fit(gan, faces, stage.batch_size, config.sampling, f"stage {index}", budget * share)

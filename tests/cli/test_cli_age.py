@@ -260,3 +260,39 @@ def test_a_mask_of_skin_changes_less_and_an_unknown_one_is_refused(
     capsys.readouterr()
     assert run(photo, "--to", 70, "-o", photo.parent / "c.png", "--mask", "hair") == 2
     assert_one_sentence(capsys.readouterr().err, "mask hair", "give face, skin or shape")
+
+
+def test_somebodys_picture_is_not_replaced_by_a_name_that_nobody_gave(
+    run: Run, photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = tmp_path / "me_70.png"
+    Image.new("RGB", (50, 50), "red").save(own)
+    before = own.read_bytes()
+    assert run(photo, "--to", 70) == 1
+    assert_one_sentence(capsys.readouterr().err, "me_70.png", "another picture", "not replaced")
+    assert own.read_bytes() == before
+    # Whoever names it means it.
+    assert run(photo, "--to", 70, "-o", own) == 0
+    assert own.read_bytes() != before
+
+
+def test_a_picture_under_another_formats_name_is_not_made_one_of_that_name(
+    run: Run, photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    misnamed = photo.rename(tmp_path / "me.jpg")
+    before = misnamed.read_bytes()
+    assert run(misnamed, "--to", 70, "--in-place") == 1
+    assert_one_sentence(capsys.readouterr().err, "me.jpg", "is a PNG file", "rename it")
+    assert misnamed.read_bytes() == before
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".JPEG", ".png", ".webp", ".tif", ".bmp", ".gif"])
+def test_a_picture_under_its_own_name_is_replaced(
+    run: Run, photo: Path, tmp_path: Path, suffix: str
+) -> None:
+    own = tmp_path / f"own{suffix}"
+    with Image.open(photo) as image:
+        image.convert("RGB").save(own)
+    before = own.read_bytes()
+    assert run(own, "--to", 70, "--in-place") == 0
+    assert own.read_bytes() != before

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from PIL import Image
 
 import reage
 from reage.cli import age
@@ -64,3 +67,30 @@ def test_help_loads_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("command", ["age", "video"])
+def test_a_name_that_no_disk_holds_is_one_sentence(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = "v" * 300
+    album = tmp_path / "album"
+    album.mkdir()
+    source = album if command == "age" else tmp_path / "clip.mp4"
+    assert main([command, str(source), "--to", "70", "-o", str(tmp_path / name)]) == 1
+    err = capsys.readouterr().err
+    assert err.startswith("reage: ")
+    assert name in err
+    assert err.count("\n") == 1
+
+
+def test_a_name_that_the_console_lacks_is_no_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding="cp1252"))
+    picture = tmp_path / "\u5199.png"
+    Image.new("RGB", (8, 8)).save(picture)
+    assert main(["inspect", str(picture)]) == 1
+    sys.stdout.flush()
+    assert b"\\u5199.png" in written.getvalue()

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 pytest.importorskip("ray")
@@ -18,7 +19,11 @@ from reage.cluster.plan import Job, Plan, make_plan
 from reage.cluster.starts import MAX_STARTS, Starts
 from reage.cluster.store import Store, open_store
 from reage.cluster.table import FACES_FILE, write_faces
-from reage.errors import ImageReadError, ReageError, UsageError
+from reage.cluster.worker import PhotoWorker
+from reage.errors import ImageReadError, ImageWriteError, ReageError, UsageError
+from reage.images import Photo, encode_photo
+from reage.images.provenance import mark_photo
+from reage.inference.results import software_name
 
 MODEL = ModelFiles(b"encoder", b"decoder")
 
@@ -214,3 +219,25 @@ def test_without_ray_it_says_what_to_install(
     monkeypatch.setitem(sys.modules, "ray", None)
     assert main(["batch", str(tmp_path), str(tmp_path / "out"), "--to", "70"]) == 1
     assert "reage[cluster]" in capsys.readouterr().err
+
+
+def test_photos_below_the_results_are_never_replaced(tmp_path: Path) -> None:
+    source, target = open_store(str(tmp_path / "trip")), open_store(str(tmp_path))
+    source.write("a.jpg", b"x")
+    assert len(make_plan(Batch(source, target, Settings(70.0), MODEL)).jobs) == 1
+    source.write("trip/a.jpg", b"x")
+    with pytest.raises(UsageError, match="one of which a result would replace"):
+        make_plan(Batch(source, target, Settings(70.0), MODEL))
+
+
+def test_somebodys_picture_in_the_place_of_a_result_is_left_alone(batch: Batch) -> None:
+    worker = PhotoWorker.__new__(PhotoWorker)
+    worker._batch = batch
+    worker._check_place("b.jpg")
+    batch.target.write("b.jpg", b"x")
+    with pytest.raises(ImageWriteError, match="is another picture, and not replaced"):
+        worker._check_place("b.jpg")
+    pixels = np.zeros((8, 8, 3), np.uint8)
+    result = mark_photo(Photo(pixels, None, "JPEG", "b.jpg"), software_name(), [70.0])
+    batch.target.write("b.jpg", encode_photo(result, pixels))
+    worker._check_place("b.jpg")

@@ -52,3 +52,22 @@ def test_a_circle_of_runs_ends(tmp_path: Path) -> None:
     run = tmp_path / "run"
     a_run(run, init=str(run))
     assert terms_of(TrainConfig(init=str(run)), "family")["licence"] == OTHER_LICENCE
+
+
+def test_every_teacher_counts(tmp_path: Path) -> None:
+    other = a_run(tmp_path / "other", critic=CriticConfig(init="shipped"))
+    taught = TrainConfig(critics=(other,))
+    assert terms_of(taught, "family") == {
+        "training_data": "family, training split of reage; started from other",
+        "licence": UTKFACE_LICENCE,
+    }
+    both = a_run(
+        tmp_path / "both", init=a_run(tmp_path / "own"), critic=CriticConfig(init="shipped")
+    )
+    assert terms_of(TrainConfig(init=both), "family")["licence"] == UTKFACE_LICENCE
+
+
+def test_what_a_run_was_trained_on_counts(tmp_path: Path) -> None:
+    run = a_run(tmp_path / "run")
+    (tmp_path / "run" / "data.json").write_text('{"source": "UTKFace.tar.gz"}')
+    assert terms_of(TrainConfig(init=run), "family")["licence"] == UTKFACE_LICENCE

@@ -90,3 +90,16 @@ def test_a_run_without_a_critic_is_named_before_anything_is_trained(
     config = dataclasses.replace(tiny_config, critics=(str(tmp_path / "absent"),))
     with pytest.raises(TrainingError, match="absent: holds no training run"):
         check_generator(tmp_path, prepared, config)
+
+
+def test_a_critic_of_another_size_is_named_before_anything_is_trained(
+    prepared: Path, tiny_config: TrainConfig, tmp_path: Path
+) -> None:
+    large = dataclasses.replace(tiny_config.critic, image_size=64, steps=0)
+    stages = (dataclasses.replace(tiny_config.stages[0], image_size=64),)
+    other = dataclasses.replace(tiny_config, critic=large, stages=stages)
+    start_run(tmp_path / "other", other, resume=False)
+    train_critic(tmp_path / "other", prepared, other)
+    config = dataclasses.replace(tiny_config, critics=(str(tmp_path / "other"),))
+    with pytest.raises(TrainingError, match=r"critic of 64 pixels, and stages\.0 images of 32"):
+        check_generator(tmp_path, prepared, config)

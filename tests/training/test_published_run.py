@@ -5,15 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pytest
 from keras import ops
 
 from reage.ages import NUM_GROUPS
 from reage.models.published import IMAGE_SIZE
+from reage.training import initial
 from reage.training.config import TrainConfig, load_config, preset_path
 from reage.training.generator_terms import TaughtCritic
 from reage.training.limits import IMAGE_SIZES, PUBLISHED
 from reage.training.networks import make_critic, make_generator
-from reage.training.stage import build_gan
+from reage.training.stage import build_gan, initialise
 
 
 def batch() -> dict[str, Any]:
@@ -53,3 +55,17 @@ def test_its_size_is_the_one_that_a_configuration_may_have() -> None:
 def test_other_architectures_take_other_sizes() -> None:
     generator = make_generator(TrainConfig(width=0.1), 32)
     assert generator.input_shape[0][1:] == (32, 32, 3)
+
+
+def test_initial_weights_do_not_replace_the_classifier_that_teaches(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    config = load_config(preset_path("published"), ("width=0.02",))
+    critic = make_critic(config)
+    targets = np.eye(NUM_GROUPS, dtype=np.float32)
+    gan = build_gan(config, config.stages[0], [TaughtCritic(critic, targets)])
+    other = {v.path: np.zeros(v.shape, np.float32) for v in critic.variables}
+    monkeypatch.setattr(initial, "read_initial", lambda _: {"discriminator": other})
+    before = [variable.numpy().copy() for variable in critic.variables]
+    initialise(gan, None, critic, "another run")
+    assert all(np.array_equal(a, b) for a, b in zip(before, critic.variables, strict=True))

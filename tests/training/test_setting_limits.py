@@ -65,6 +65,8 @@ AT_LEAST_0 = "a finite number of at least 0"
             "1.0",
             "0 unless `features` is the path of a feature network",
         ),
+        ("critic.start_share=0.5", "0.5", "0 unless init or critic.init names initial weights"),
+        ('critics="runs/a"', "'runs/a'", "a list of texts"),
         ("stages.0.teacher_gain=1.4", "1.4", "1 unless weights.teacher is above 0"),
         ("stages.0.recognition_margin=1", "1.0", "0 unless weights.recognition is above 0"),
         ("stages.0.recognition_growth=2", "2.0", "1 unless weights.recognition is above 0"),
@@ -119,3 +121,10 @@ def test_every_image_size_has_networks() -> None:
     for side in IMAGE_SIZES["reage"]:
         for size in (generator_size(side), discriminator_size(side)):
             assert set(size.resolutions) <= size.channels.keys()
+
+
+def test_critics_that_no_stage_listens_to_are_refused() -> None:
+    mute = ("stages.0.weights.critic=0", "stages.0.weights.attributes=0", 'critics=["runs/a"]')
+    with pytest.raises(ConfigError, match=r"critics = \['runs/a'\] does not fit; it must be \[\]"):
+        load_config(None, mute)
+    assert load_config(None, mute[1:]).critics == ("runs/a",)

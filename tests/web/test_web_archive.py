@@ -127,3 +127,11 @@ def test_bad_archives_are_refused(ager: FaceAger, data: bytes, words: str) -> No
 def test_a_bad_age_is_no_photos_fault(ager: FaceAger, photo: bytes) -> None:
     with pytest.raises(UsageError):
         age_archive(ager, packed({"me.png": photo}), Wish(500, 1.0, None), LIMITS, 60)
+
+
+def test_a_name_that_is_no_text_stops_no_other(ager: FaceAger, photo: bytes) -> None:
+    data = bytearray(packed({"\u00e9.png": photo, "ok.png": photo}))
+    # The first name in the file itself, which the list of contents repeats.
+    data[data.index("\u00e9".encode())] = 0xFF
+    aged = age_archive(ager, bytes(data), WISH, LIMITS, 600.0)
+    assert (aged.aged, aged.failed) == (1, 1)

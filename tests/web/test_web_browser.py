@@ -76,7 +76,7 @@ def test_the_line_between_before_and_after_is_dragged(page, astronaut_path: Path
     assert abs(int(page.input_value("#split")) - 50) <= 1
     assert "50%" in page.evaluate("document.getElementById('after').style.clipPath")
     assert page.locator("#is").inner_text() == "at 70"
-    page.get_by_role("slider", name="How much of the photo").press("End")
+    page.get_by_role("slider", name="Before and after").press("End")
     assert "100%" in page.evaluate("document.getElementById('after').style.clipPath")
 
 

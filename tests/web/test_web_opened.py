@@ -10,6 +10,7 @@ from reage.ages import AGE_GROUPS
 from reage.errors import UsageError
 from reage.images import read_photo
 from reage.inference.ager import FaceAger
+from reage.web.work import open_visit
 
 
 @pytest.fixture(scope="module")
@@ -85,3 +86,10 @@ def test_black_and_white_photos_stay_so(astronaut_path: Path) -> None:
     for aged in (opened.age(5).pixels, small.age(5).pixels):
         assert np.ptp(aged.astype(int), axis=-1).max() == 0
     np.testing.assert_array_equal(opened.age(5).pixels, shipped(grey, to=5).pixels)
+
+
+def test_the_views_of_a_visit_hold_its_pixels_once(ager: FaceAger, astronaut_path: Path) -> None:
+    visit, _ = open_visit(ager, astronaut_path.read_bytes(), 2_000_000)
+    first, *others = (view.photo.pixels for view in visit.views.values())
+    assert len(others) == 2
+    assert all(np.shares_memory(first, pixels) for pixels in others)

@@ -191,7 +191,7 @@ def test_keyboard_and_screen_reader_find_everything(page, astronaut_path: Path) 
         page.press("#drop", "Enter")
     chooser.value.set_files(str(astronaut_path))
     shown(page, 70)
-    for name in ("Age in years", "Strength", "How much of the photo is shown as it was"):
+    for name in ("Age in years", "Strength", "Before and after"):
         assert page.get_by_role("slider", name=name).is_visible()
     for name in ("Download photo", "Strip of ages", "Animation", "Another photo"):
         assert page.get_by_role("button", name=name).is_visible()

@@ -123,6 +123,14 @@ def _age_one(
             "holds more pictures or a film, which would be lost",
             "write to another file with -o",
         )
+    from reage.images import format_for_path
+
+    if plan.in_place and format_for_path(source) != result.photo.format:
+        raise ImageWriteError(
+            source,
+            f"is a {result.photo.format} file under another name, and would become one of its name",
+            "rename it, or write to another file with -o",
+        )
     plan.make_folder()
     result.save(target, signer=signer)
     milliseconds = 1e3 * (time.perf_counter() - started)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Sequence
 from typing import Annotated
@@ -20,7 +21,7 @@ from reage.cli.serve import serve_command
 from reage.cli.sweep import sweep_command
 from reage.cli.train import train_command
 from reage.cli.video import video_command
-from reage.errors import ReageError
+from reage.errors import ReageError, as_failure
 
 # Typer exports one of its usage errors but not the class that all of them share.
 _USAGE_PROBLEM: type[Exception] = typer.BadParameter.__mro__[1]
@@ -73,6 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0 on success, 2 for wrong usage, 130 when interrupted, 1 for the rest.
     """
+    _show_every_name()
     try:
         code = app(arguments, prog_name="reage", standalone_mode=False)
     except ReageError as error:
@@ -81,9 +83,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except _USAGE_PROBLEM as error:
         print(f"reage: {_usage_sentence(error)}", file=sys.stderr)
         return 2
+    except OSError as error:
+        subject = error.filename if isinstance(error.filename, str) else "reage"
+        print(f"reage: {as_failure(subject, error)}", file=sys.stderr)
+        return 1
     except (KeyboardInterrupt, typer.Abort):
         return _INTERRUPTED
     return code if isinstance(code, int) else 0
+
+
+def _show_every_name() -> None:
+    """Lets what the console's encoding lacks be printed by its number in Unicode."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _usage_sentence(error: Exception) -> str:

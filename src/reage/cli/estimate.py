@@ -10,9 +10,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from reage.cli.batch import run_each
-from reage.cli.options import FacesOption, ThreadsOption, parse_faces
+from reage.cli.options import (
+    FacesOption,
+    MaxBytesOption,
+    MaxPixelsOption,
+    ThreadsOption,
+    parse_faces,
+    reader_within,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from reage.images import Photo
     from reage.inference.ager import FaceAger, FaceChoice
     from reage.inference.estimator import AgeEstimate
 
@@ -24,6 +34,8 @@ def estimate_command(
         bool, typer.Option("--json", help="One JSON object per photo and line.")
     ] = False,
     threads: ThreadsOption = None,
+    max_pixels: MaxPixelsOption = None,
+    max_bytes: MaxBytesOption = None,
 ) -> None:
     """Tell how old the people in photos look: age and interval of each face, largest first.
 
@@ -34,11 +46,18 @@ def estimate_command(
     from reage.inference.ager import FaceAger
 
     ager = FaceAger(threads=threads)
-    run_each(inputs, partial(_estimate_one, ager, choice, as_json))
+    read = reader_within(max_pixels, max_bytes)
+    run_each(inputs, partial(_estimate_one, ager, read, choice, as_json))
 
 
-def _estimate_one(ager: FaceAger, faces: FaceChoice, as_json: bool, source: Path) -> str:
-    estimates = ager.estimate(source, faces=faces)
+def _estimate_one(
+    ager: FaceAger,
+    read: Callable[[Path], Photo],
+    faces: FaceChoice,
+    as_json: bool,
+    source: Path,
+) -> str:
+    estimates = ager.estimate(read(source), faces=faces)
     if as_json:
         return json.dumps({"file": str(source), "faces": [_as_dict(e) for e in estimates]})
     lines = [_as_text(estimate) for estimate in estimates]

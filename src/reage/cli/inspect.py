@@ -52,11 +52,11 @@ def inspect_command(
 
 
 def _mark_of(source: Path) -> Mark | None:
-    from reage.images import read_photo
-    from reage.images.provenance import read_mark, read_words
+    from reage.images.provenance import mark_in, read_words
+    from reage.images.read import read_marks
 
     if source.suffix.lower() not in _VIDEOS:
-        return read_mark(read_photo(source))
+        return mark_in(read_marks(source))
     from reage.inference.video.reader import video_comment
 
     return read_words(video_comment(source))

@@ -58,8 +58,9 @@ class OutputPlan:
         """The output for `source`.
 
         Raises:
-            ImageWriteError: If the output is one of the inputs, was written for another input, or
-                lies where nothing can be written.
+            ImageWriteError: If the output is one of the inputs, was written for another input,
+                lies where nothing can be written, or would replace another picture under a name
+                that was made from the input's.
         """
         from reage.images import check_output_path
 
@@ -78,6 +79,11 @@ class OutputPlan:
             )
         if target.parent.exists() or not self._is_folder:
             check_output_path(target)
+        if not self.in_place and target != self._output and _is_there(target):
+            from reage.inference.folder import check_is_result
+
+            # Nobody named this file: what lies there may be somebody's photo.
+            check_is_result(target)
         return target
 
     def make_folder(self) -> None:
@@ -134,6 +140,13 @@ def _check_folder(path: Path) -> None:
 
 def _not_a_folder(path: Path) -> ImageWriteError:
     return ImageWriteError(path, "cannot be made a folder", "name another folder with -o")
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:
+        return False
 
 
 def _same_file(first: Path, second: Path) -> bool:

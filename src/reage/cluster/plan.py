@@ -57,7 +57,7 @@ def make_plan(batch: Batch) -> Plan:
     """Lists both stores of a batch; the results are left out where they lie inside the photos.
 
     Raises:
-        UsageError: If both are the same folder.
+        UsageError: If both are the same folder, or a result would replace a photo.
         ImageReadError: If there are no photos.
         ReageError: If a store does not answer.
     """
@@ -75,6 +75,7 @@ def make_plan(batch: Batch) -> Plan:
             photos.append(file)
     if not photos and not misnamed:
         raise ImageReadError(source.name, "holds no photos", "name another folder")
+    _check_results_apart(source, target, {file.path for file in photos})
     jobs = sorted(
         (Job(file.path, _key(file, fingerprint)) for file in photos), key=lambda job: job.path
     )
@@ -97,6 +98,18 @@ def _below(source: Store, target: Store) -> str | None:
         raise UsageError(target.name, "is the folder of the photos", "name another one")
     prefix = f"{source.root}/"
     return f"{target.root[len(prefix) :]}/" if target.root.startswith(prefix) else None
+
+
+def _check_results_apart(source: Store, target: Store, photos: set[str]) -> None:
+    """Refuses results whose place is that of a photo, as where the photos lie below the results."""
+    inside = f"{target.root}/"
+    if source.filesystem != target.filesystem or not source.root.startswith(inside):
+        return
+    prefix = f"{source.root[len(inside) :]}/"
+    if any(path.removeprefix(prefix) in photos for path in photos if path.startswith(prefix)):
+        raise UsageError(
+            target.name, "holds the photos, one of which a result would replace", "name another one"
+        )
 
 
 def _key(file: StoredFile, fingerprint: str) -> str:

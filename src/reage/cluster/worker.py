@@ -11,8 +11,9 @@ import ray
 from reage.cluster.batch import Batch
 from reage.cluster.plan import Job
 from reage.cluster.starts import MAX_STARTS
-from reage.errors import ReageError
+from reage.errors import ImageWriteError, ReageError
 from reage.images import Photo, encode_photo, format_for_path, read_photo
+from reage.images.provenance import WITHOUT_MARK, made_here, read_mark
 from reage.inference.ager import FaceAger
 from reage.inference.results import AgedPhoto
 from reage.inference.session import AgingModel
@@ -78,6 +79,7 @@ class PhotoWorker:
 
     def _commit(self, job: Job) -> None:
         """Puts the result, and then the record that says so."""
+        self._check_place(job.path)
         settings = self._batch.settings
         photo = read_photo(self._batch.source.read(job.path))
         aged = self._ager.age(
@@ -92,6 +94,22 @@ class PhotoWorker:
         rows = self._rows(job, aged, ages, hashlib.sha256(result).hexdigest())
         self._batch.target.write(job.path, result)
         self._batch.target.write(job.record, json.dumps(rows).encode())
+
+    def _check_place(self, path: str) -> None:
+        """Checks that a picture in the way of a result is an earlier one, and not somebody's."""
+        target = self._batch.target
+        if format_for_path(path) in WITHOUT_MARK or not target.has(path):
+            return
+        try:
+            mark = read_mark(read_photo(target.read(path)))
+        except ReageError:
+            mark = None
+        if not made_here(mark):
+            raise ImageWriteError(
+                target.name_of(path),
+                "is another picture, and not replaced",
+                "move it, or name another output",
+            )
 
     def _source_ages(self, photo: Photo, faces: int) -> list[float | None]:
         """How old the faces look, in the order in which they were aged: the largest first."""

@@ -83,6 +83,11 @@ def read_mark(photo: Photo) -> Mark | None:
     return mark_in(photo.metadata)
 
 
+def made_here(mark: Mark | None) -> bool:
+    """Whether a mark says that this tool made the picture."""
+    return mark is not None and mark.software.startswith("reage")
+
+
 def mark_in(metadata: PhotoMetadata) -> Mark | None:
     """The mark that a picture's metadata hold; None if they hold none."""
     packet = metadata.xmp or b""

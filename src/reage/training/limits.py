@@ -119,6 +119,13 @@ def check_limits(config: TrainConfig, source: str) -> None:
     if not config.stages:
         raise does_not_fit(source, "stages", [], "a list of at least one table")
     _check_size(config, source, "critic.image_size", config.critic.image_size)
+    if config.critic.start_share and not (config.critic.init or config.init):
+        wanted = "0 unless init or critic.init names initial weights"
+        raise does_not_fit(source, "critic.start_share", config.critic.start_share, wanted)
+    judged = any(stage.weights.critic or stage.weights.attributes for stage in config.stages)
+    if config.critics and not judged:
+        wanted = "[] unless a stage has weights.critic or weights.attributes above 0"
+        raise does_not_fit(source, "critics", list(config.critics), wanted)
     for index, stage in enumerate(config.stages):
         _check_size(config, source, f"stages.{index}.image_size", stage.image_size)
         _check_stage(config, source, f"stages.{index}", stage)

@@ -1,6 +1,6 @@
 """Training runs: the age critic first, then the generator, stage by stage, in a run folder.
 
-RUN/config.json
+RUN/config.json      data.json
 RUN/critic/        state.npz  critic.npz  report.json  ascent.jpg  log.csv  tensorboard/
 RUN/generator/     stage_0_064/{state.npz, log.csv, samples/, tensorboard/, stopped.json}
 RUN/figures/       see `training.figures`
@@ -19,6 +19,7 @@ from typing import Any, Final
 import keras
 
 from reage.data.pipeline import Sampling, load_faces
+from reage.data.prepare import read_dataset
 from reage.errors import TrainingError
 from reage.scratch import replacing
 from reage.training.callbacks import STOPPED_FILE, EarlyStop, SampleGrid
@@ -34,13 +35,14 @@ from reage.training.distribution import check_batch_size, distributed, is_chief,
 from reage.training.fit import fit_from_saved_step
 from reage.training.gan import FaceAgingGAN
 from reage.training.generator_terms import TaughtCritic
-from reage.training.initial import start_from
+from reage.training.initial import read_initial, start_from
 from reage.training.networks import make_critic
 from reage.training.samples import grid_faces
 from reage.training.stage import build_gan, check_stages, initialise
 from reage.training.state import load_variables, save_variables, saved_steps
 
 CONFIG_FILE: Final = "config.json"
+SOURCE_FILE: Final = "data.json"
 
 
 def start_run(run: Path, config: TrainConfig, *, resume: bool) -> None:
@@ -100,6 +102,7 @@ def train_critic(run: Path, prepared: Path, config: TrainConfig) -> dict[str, An
     check_batch_size(settings.batch_size)
     faces = load_faces(prepared, "train", settings.image_size)
     validation = load_faces(prepared, "validation", settings.image_size)
+    _note_source(run, prepared)
     keras.utils.set_random_seed(config.seed)
     keras.config.set_dtype_policy(config.precision)
     trainer = build_critic_trainer(config)
@@ -132,11 +135,14 @@ def check_generator(run: Path, prepared: Path, config: TrainConfig) -> None:  # 
 
     Raises:
         ConfigError: See `check_stages`.
-        TrainingError: If a run that `config.critics` names has no trained critic.
+        TrainingError: If a run that `config.critics` names has no trained critic, or one of a size
+            that the images of a stage cannot be halved to.
     """
     check_stages(config)
     for other in map(Path, config.critics):
-        load_critic(other, load_run_config(other))
+        trained_as = load_run_config(other)
+        load_critic(other, trained_as)
+        _check_size(other, trained_as.critic.image_size, config)
 
 
 @distributed
@@ -149,6 +155,7 @@ def train_generator(run: Path, prepared: Path, config: TrainConfig) -> None:
     keras.utils.set_random_seed(config.seed)
     keras.config.set_dtype_policy(config.precision)
     critics = _load_critics(run, prepared, config)
+    _note_source(run, prepared)
     previous: FaceAgingGAN | None = None
     for index, stage in enumerate(config.stages):
         check_batch_size(stage.batch_size, stage.accumulate)
@@ -184,6 +191,19 @@ def load_critic(run: Path, config: TrainConfig) -> Any:
     return critic
 
 
+def _check_size(other: Path, size: int, config: TrainConfig) -> None:
+    for index, stage in enumerate(config.stages):
+        side = stage.image_size
+        while side > size:
+            side //= 2
+        if side != size:
+            raise TrainingError(
+                other,
+                f"has a critic of {size} pixels, and stages.{index} images of {stage.image_size}",
+                "name a run with a critic of that size, or half, or a quarter of it",
+            )
+
+
 def _load_critics(run: Path, prepared: Path, config: TrainConfig) -> list[TaughtCritic]:
     """The run's own critic first, then those of the other runs that its configuration names."""
     others = [(Path(other), load_run_config(Path(other))) for other in config.critics]
@@ -208,6 +228,18 @@ def load_run_config(run: Path) -> TrainConfig:
     return from_dict(_read_json(path, "put a copy back, or start another run"), str(path))
 
 
+def data_source(run: Path) -> str:
+    """What the training data of a run were prepared from; nothing if that was not noted."""
+    path = run / SOURCE_FILE
+    return str(_read_json(path, "remove it").get("source", "")) if path.exists() else ""
+
+
+def _note_source(run: Path, prepared: Path) -> None:
+    if is_chief():
+        run.mkdir(parents=True, exist_ok=True)
+        _write_json(run / SOURCE_FILE, {"source": read_dataset(prepared)["source"]})
+
+
 def latest_generator(
     run: Path, config: TrainConfig
 ) -> tuple[StageConfig, Callable[[Any], None]] | None:
@@ -225,13 +257,16 @@ def latest_generator(
 
 
 def _mix_in_start(critic: Any, config: TrainConfig) -> None:
-    """Gives the critic's initial weights their share in it.
+    """Gives the critic's initial weights, which `check_limits` wants named, their share in it.
 
     Wortsman et al. 2022, "Robust fine-tuning of zero-shot models": the mean of a network and of
     what it was trained on to is often better than both.
     """
+    init = config.critic.init or config.init
+    if "critic" not in read_initial(init):
+        raise TrainingError(init, "holds no critic to mix in", "leave out critic.start_share")
     start = make_critic(config)
-    start_from(config.critic.init or config.init, {"critic": start})
+    start_from(init, {"critic": start})
     for variable, before in zip(critic.variables, start.variables, strict=True):
         share = config.critic.start_share
         variable.assign(share * before.value + (1.0 - share) * variable.value)

@@ -88,8 +88,12 @@ def build_gan(
 def initialise(gan: FaceAgingGAN, previous: FaceAgingGAN | None, critic: Any, init: str) -> None:
     """Starts a stage from the one before, the first discriminator from `init` or the critic."""
     if previous is None:
-        grow(critic, gan.discriminator)
-        start_from(init, {"generator": gan.generator, "discriminator": gan.discriminator})
+        started = {"generator": gan.generator}
+        # Where the critic is the discriminator, it is this run's, whatever it began with.
+        if gan.discriminator is not critic:
+            grow(critic, gan.discriminator)
+            started["discriminator"] = gan.discriminator
+        start_from(init, started)
         if gan.projected:
             start_from(init, {"projected": gan.projected.heads})
     else:

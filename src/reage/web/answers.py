@@ -82,7 +82,8 @@ def explain(error: Exception) -> tuple[int, str]:
 def about_photo(error: ReageError) -> str:
     """What an error says about a photo, as the end of a sentence that began with its name."""
     reason = re.sub(r"\s*\(.*\)", "", error.reason)
-    return f"{reason}; {error.remedy}."
+    # A visitor has no limit to raise.
+    return f"{reason}; {error.remedy.removesuffix(', or raise the limit')}."
 
 
 def _check_origin(request: Request, hosts: Collection[str] | None) -> None:

@@ -28,6 +28,8 @@ _MAX_GROWTH: Final = 20
 _UNPACKING_ERRORS: Final = (
     *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError),
     *(RuntimeError, NotImplementedError, EOFError),
+    # A name inside that is not what the list of contents says.
+    UnicodeDecodeError,
 )
 
 

@@ -83,7 +83,7 @@ def open_visit(ager: FaceAger, data: bytes, max_pixels: int) -> tuple[Visit, dic
     height, width = pixels.shape[:2]
     scale = min(1.0, MAX_PREVIEW_SIDE / max(height, width))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    small = np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
+    small = read_photo(np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8))
     views: dict[MaskChoice, OpenedPhoto] = {
         "face": opened.on(small),
         "skin": _skin_only(opened).on(small),
