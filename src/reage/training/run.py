@@ -102,7 +102,6 @@ def train_critic(run: Path, prepared: Path, config: TrainConfig) -> dict[str, An
     check_batch_size(settings.batch_size)
     faces = load_faces(prepared, "train", settings.image_size)
     validation = load_faces(prepared, "validation", settings.image_size)
-    _note_source(run, prepared)
     keras.utils.set_random_seed(config.seed)
     keras.config.set_dtype_policy(config.precision)
     trainer = build_critic_trainer(config)
@@ -116,6 +115,7 @@ def train_critic(run: Path, prepared: Path, config: TrainConfig) -> dict[str, An
     )
     trainer.optimizer.build(trainer.heads.trainable_variables)
     folder.mkdir(parents=True, exist_ok=True)
+    _note_source(run, prepared)
     sampling = Sampling(power=settings.power)
     fit_from_saved_step(trainer, folder, faces, config, settings, sampling, [])
     if settings.start_share:
@@ -155,7 +155,6 @@ def train_generator(run: Path, prepared: Path, config: TrainConfig) -> None:
     keras.utils.set_random_seed(config.seed)
     keras.config.set_dtype_policy(config.precision)
     critics = _load_critics(run, prepared, config)
-    _note_source(run, prepared)
     previous: FaceAgingGAN | None = None
     for index, stage in enumerate(config.stages):
         check_batch_size(stage.batch_size, stage.accumulate)
@@ -169,6 +168,7 @@ def train_generator(run: Path, prepared: Path, config: TrainConfig) -> None:
         else:
             validation = load_faces(prepared, "validation", stage.image_size)
             folder.mkdir(parents=True, exist_ok=True)
+            _note_source(run, prepared)
             every = config.sample_every // config.log_every
             grid = SampleGrid(folder / "samples", grid_faces(validation), every)
             painted = [grid] if is_chief() else []
@@ -236,7 +236,6 @@ def data_source(run: Path) -> str:
 
 def _note_source(run: Path, prepared: Path) -> None:
     if is_chief():
-        run.mkdir(parents=True, exist_ok=True)
         _write_json(run / SOURCE_FILE, {"source": read_dataset(prepared)["source"]})
 
 
