@@ -286,13 +286,13 @@ def test_a_picture_under_another_formats_name_is_not_made_one_of_that_name(
     assert misnamed.read_bytes() == before
 
 
-@pytest.mark.parametrize("suffix", [".jpg", ".JPEG", ".png", ".webp", ".tif", ".bmp", ".gif"])
+@pytest.mark.parametrize("suffix", ["", ".jpg", ".JPEG", ".png", ".webp", ".tif", ".bmp", ".gif"])
 def test_a_picture_under_its_own_name_is_replaced(
     run: Run, photo: Path, tmp_path: Path, suffix: str
 ) -> None:
     own = tmp_path / f"own{suffix}"
     with Image.open(photo) as image:
-        image.convert("RGB").save(own)
+        image.convert("RGB").save(own, None if suffix else "JPEG")
     before = own.read_bytes()
     assert run(own, "--to", 70, "--in-place") == 0
     assert own.read_bytes() != before

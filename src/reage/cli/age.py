@@ -111,6 +111,8 @@ def _age_one(
     plan: OutputPlan, age: Callable[[Path], AgedPhoto], signer: C2paSigner | None, source: Path
 ) -> str:
     """Ages one photo, writes the result, and returns the line that says so."""
+    from reage.images import format_for_path
+
     started = time.perf_counter()
     target = plan.path(source)
     note = " (replaced)" if target.exists() else ""
@@ -123,9 +125,7 @@ def _age_one(
             "holds more pictures or a film, which would be lost",
             "write to another file with -o",
         )
-    from reage.images import format_for_path
-
-    if plan.in_place and format_for_path(source) != result.photo.format:
+    if plan.in_place and format_for_path(source) not in (None, result.photo.format):
         raise ImageWriteError(
             source,
             f"is a {result.photo.format} file under another name, and would become one of its name",

@@ -83,6 +83,9 @@ def export_run(
             f"holds too few validation faces to find the ranges of int8 on: {len(faces)}",
             f"prepare more than {PARITY_FACES}",
         )
+    config = load_run_config(run)
+    critic = load_critic(run, config)
+    critic_faces = load_faces(prepared, "validation", config.critic.image_size)
     folder.mkdir(parents=True, exist_ok=True)
     with scratch_folder(folder) as whole, _refusals_about(folder):
         found = export_precision(
@@ -93,16 +96,10 @@ def export_run(
             calibration=calibration,
             **terms,
         )
-        _export_critic(run, prepared, whole, terms["licence"])
+        export_estimator(critic, critic_faces, whole, terms["licence"])
         for name in (ENCODER, DECODER, ESTIMATOR_FILE):
             (whole / name).replace(folder / name)
     return found
-
-
-def _export_critic(run: Path, prepared: Path, folder: Path, licence: str) -> None:
-    config = load_run_config(run)
-    faces = load_faces(prepared, "validation", config.critic.image_size)
-    export_estimator(load_critic(run, config), faces, folder, licence)
 
 
 @contextmanager
