@@ -57,6 +57,28 @@ def test_video_beside_the_input(
     assert capsys.readouterr().out.startswith(f"{source} -> {target} (replaced): 1 face, ")
 
 
+@pytest.mark.parametrize("suffix", [".mp4", ".m4v", ".mov", ".mkv"])
+def test_somebodys_video_is_not_replaced_by_a_name_that_nobody_gave(
+    run: Run, clip: Path, tmp_path: Path, suffix: str
+) -> None:
+    source, own = tmp_path / f"me{suffix}", tmp_path / f"me_70{suffix}"
+    for path in (source, own):
+        with av.open(clip) as container, av.open(path, "w") as copy:
+            stream = copy.add_stream_from_template(container.streams.video[0])
+            for packet in container.demux(video=0):
+                if packet.dts is not None:
+                    packet.stream = stream
+                    copy.mux(packet)
+    before = own.read_bytes()
+    with pytest.raises(ImageWriteError, match="is another video, and not replaced"):
+        run(source, "--to", 70)
+    assert own.read_bytes() == before
+    own.unlink()
+    run(source, "--to", 70)
+    # A result of its own may be replaced.
+    run(source, "--to", 70)
+
+
 def test_preview_has_a_name_of_its_own(run: Run, clip: Path, tmp_path: Path) -> None:
     run(clip, "--to", 70, "--preview", "120ms", "-o", tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["me_70_preview.mp4"]

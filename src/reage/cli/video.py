@@ -25,7 +25,7 @@ from reage.cli.options import (
     ThreadsOption,
     parse_faces,
 )
-from reage.errors import ImageWriteError, UsageError
+from reage.errors import ImageWriteError, ReageError, UsageError
 
 if TYPE_CHECKING:
     from reage.inference.video import AgedVideo
@@ -98,6 +98,8 @@ def video_command(
     # SVT-AV1 reports on itself otherwise.
     os.environ.setdefault("SVT_LOG", "1")
     target = video_target(video, output, tag)
+    if target.exists() and (output is None or target != Path(output)):
+        check_is_result(target)
     note = " (replaced)" if target.exists() else ""
     from reage.inference.ager import FaceAger
     from reage.inference.patches import check_mask
@@ -165,6 +167,25 @@ def video_target(source: Path, output: str | None, tag: str) -> Path:
         return source.parent / name
     path = Path(output)
     return path / name if path.is_dir() or output.endswith("/") else path
+
+
+def check_is_result(path: Path) -> None:
+    """Checks that a video in the way of one under a name that nobody gave is an earlier result.
+
+    Raises:
+        ImageWriteError: If it is not marked as one, and so may be somebody's.
+    """
+    from reage.images.provenance import made_here, read_words
+    from reage.inference.video.reader import video_comment
+
+    try:
+        mark = read_words(video_comment(path))
+    except ReageError:
+        mark = None
+    if not made_here(mark):
+        raise ImageWriteError(
+            path, "is another video, and not replaced", "move it, or name another output with -o"
+        )
 
 
 @contextmanager
