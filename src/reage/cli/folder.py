@@ -55,8 +55,8 @@ def age_folder(
             if outcome.error is not None:
                 failures.append(outcome)
     finally:
-        _write_failures(folder / FAILURES_FILE, failures_csv(failures) if failures else None)
         say(f"{source} -> {folder}: {tally}")
+        _write_failures(folder / FAILURES_FILE, failures_csv(failures) if failures else None)
     if failures:
         raise typer.Exit(1)
 
