@@ -175,17 +175,15 @@ def check_is_result(path: Path) -> None:
     Raises:
         ImageWriteError: If it is not marked as one, and so may be somebody's.
     """
-    from reage.images.provenance import made_here, read_words
+    from reage.images.provenance import read_words
+    from reage.inference.folder import refuse_foreign
     from reage.inference.video.reader import video_comment
 
     try:
         mark = read_words(video_comment(path))
     except ReageError:
         mark = None
-    if not made_here(mark):
-        raise ImageWriteError(
-            path, "is another video, and not replaced", "move it, or name another output with -o"
-        )
+    refuse_foreign(path, mark, "video")
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from typing import Final
 
 from reage.errors import ImageReadError, ImageWriteError, ReageError, UsageError, as_failure
 from reage.images import format_for_path, read_marks
-from reage.images.provenance import WITHOUT_MARK, made_here, mark_in
+from reage.images.provenance import WITHOUT_MARK, Mark, made_here, mark_in
 
 FAILURES_FILE: Final = "failures.csv"
 _COLUMNS: Final = ("file", "reason", "remedy")
@@ -118,9 +118,14 @@ def check_is_result(path: Path) -> None:
         mark = mark_in(read_marks(path))
     except ReageError:
         mark = None
+    refuse_foreign(path, mark, "picture")
+
+
+def refuse_foreign(path: Path, mark: Mark | None, kind: str) -> None:
+    """Refuses to replace what is not marked as a result; see `check_is_result`."""
     if not made_here(mark):
         raise ImageWriteError(
-            path, "is another picture, and not replaced", "move it, or name another output with -o"
+            path, f"is another {kind}, and not replaced", "move it, or name another output with -o"
         )
 
 
