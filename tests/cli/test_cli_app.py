@@ -94,3 +94,17 @@ def test_a_name_that_the_console_lacks_is_no_fault(
     assert main(["inspect", str(picture)]) == 1
     sys.stdout.flush()
     assert b"\\u5199.png" in written.getvalue()
+
+
+def test_estimate_and_inspect_have_limits_of_their_own(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    picture = tmp_path / "large.png"
+    Image.new("1", (11_000, 10_000)).save(picture)
+    assert main(["estimate", str(picture), "--max-pixels", "1000"]) == 1
+    assert "over the limit of 1,000" in capsys.readouterr().err
+    # Nothing of it is decoded: it has no mark, which is all there is to say.
+    assert main(["inspect", str(picture)]) == 1
+    captured = capsys.readouterr()
+    assert "large.png" in captured.out
+    assert captured.err == ""

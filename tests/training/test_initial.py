@@ -12,6 +12,7 @@ from reage.errors import TrainingError
 from reage.models.discriminator import build_critic, build_discriminator
 from reage.models.generator import build_generator
 from reage.models.presets import discriminator_size, generator_size
+from reage.training import critic as critic_module
 from reage.training import initial
 from reage.training.config import TrainConfig
 from reage.training.critic_report import mean_predictions
@@ -138,3 +139,14 @@ def test_a_group_without_faces_takes_the_nearest_groups_prediction() -> None:
     young, old = of_faces[:2].mean(axis=0), of_faces[2:].mean(axis=0)
     for group, expected in {0: young, 5: young, 7: young, 8: old, 9: old, 13: old}.items():
         np.testing.assert_allclose(found[group], expected, atol=1e-5)
+
+
+def test_a_share_of_a_critic_that_is_not_there_is_refused_before_training(
+    prepared: Path, tiny_config: TrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    critic = replace(tiny_config.critic, start_share=0.5)
+    config = replace(tiny_config, init="elsewhere", critic=critic)
+    monkeypatch.setattr(critic_module, "read_initial", lambda _: {"generator": {}})
+    with pytest.raises(TrainingError, match="elsewhere: holds no critic to mix in"):
+        train_critic(tmp_path / "run", prepared, config)
+    assert not (tmp_path / "run").exists()

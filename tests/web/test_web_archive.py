@@ -10,9 +10,10 @@ from PIL import Image
 
 pytest.importorskip("starlette")
 
-from reage.errors import UsageError
+from reage.errors import ImageReadError, UsageError
 from reage.images import read_photo
 from reage.inference.ager import FaceAger
+from reage.web.answers import about_photo
 from reage.web.archive import AgedArchive, age_archive
 from reage.web.limits import Limits, RefusalError
 from reage.web.work import MAX_FACES, Wish
@@ -135,3 +136,16 @@ def test_a_name_that_is_no_text_stops_no_other(ager: FaceAger, photo: bytes) -> 
     data[data.index("\u00e9".encode())] = 0xFF
     aged = age_archive(ager, bytes(data), WISH, LIMITS, 600.0)
     assert (aged.aged, aged.failed) == (1, 1)
+
+
+def test_a_visitor_is_not_told_of_limits_that_are_not_theirs() -> None:
+    with pytest.raises(ImageReadError) as caught:
+        read_photo(png(4), max_pixels=9)
+    assert str(caught.value).endswith("make it smaller, or raise the limit.")
+    assert about_photo(caught.value).endswith("make it smaller.")
+
+
+def png(side: int) -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (side, side)).save(buffer, "PNG")
+    return buffer.getvalue()

@@ -45,10 +45,10 @@ def _comes_from_utkface(runs: set[str]) -> bool:
             return True
         seen.add(run)
         try:
-            config = load_run_config(Path(run))
+            config, source = load_run_config(Path(run)), data_source(Path(run))
         except ReageError:
             return True
-        if data_source(Path(run)).startswith(UTKFACE):
+        if source.startswith(UTKFACE):
             return True
         waiting |= _teachers(config) - seen
     return False

@@ -12,11 +12,13 @@ from typing import Any
 import keras
 from keras import ops
 
+from reage.errors import TrainingError
 from reage.training.augment import augment, distort
 from reage.training.config import TrainConfig
 from reage.training.distribution import ReplicatedModel, results
 from reage.training.ema import update_average
 from reage.training.gradients import apply_gradients, input_gradient, value_and_gradients
+from reage.training.initial import read_initial, start_from
 from reage.training.losses import attribute_loss, cross_entropy, soft_ordinal_labels
 from reage.training.networks import make_critic
 
@@ -147,6 +149,30 @@ class AgeCriticTrainer(ReplicatedModel):
         gradient = ops.cast(input_gradient(loss, images + start), "float32")
         step = start + 1.25 * radius * gradient / (_norm(gradient) + 1e-12)
         return ops.stop_gradient(ops.clip(images + _clip_norm(step, radius), -1.0, 1.0))
+
+
+def check_start(config: TrainConfig) -> None:
+    """Checks, before hours of training, that there is something for `mix_in_start` to mix in.
+
+    Raises:
+        TrainingError: If the initial weights hold no critic.
+    """
+    init = config.critic.init or config.init
+    if config.critic.start_share and "critic" not in read_initial(init):
+        raise TrainingError(init, "holds no critic to mix in", "leave out critic.start_share")
+
+
+def mix_in_start(critic: Any, config: TrainConfig) -> None:
+    """Gives the critic's initial weights, which `check_limits` wants named, their share in it.
+
+    Wortsman et al. 2022, "Robust fine-tuning of zero-shot models": the mean of a network and of
+    what it was trained on to is often better than both.
+    """
+    start = make_critic(config)
+    start_from(config.critic.init or config.init, {"critic": start})
+    for variable, before in zip(critic.variables, start.variables, strict=True):
+        share = config.critic.start_share
+        variable.assign(share * before.value + (1.0 - share) * variable.value)
 
 
 def ascend(

@@ -24,7 +24,7 @@ from reage.errors import TrainingError
 from reage.scratch import replacing
 from reage.training.callbacks import STOPPED_FILE, EarlyStop, SampleGrid
 from reage.training.config import StageConfig, TrainConfig, as_dict, from_dict
-from reage.training.critic import build_critic_trainer
+from reage.training.critic import build_critic_trainer, check_start, mix_in_start
 from reage.training.critic_report import (
     ascent_figure,
     critic_report,
@@ -35,7 +35,7 @@ from reage.training.distribution import check_batch_size, distributed, is_chief,
 from reage.training.fit import fit_from_saved_step
 from reage.training.gan import FaceAgingGAN
 from reage.training.generator_terms import TaughtCritic
-from reage.training.initial import read_initial, start_from
+from reage.training.initial import start_from
 from reage.training.networks import make_critic
 from reage.training.samples import grid_faces
 from reage.training.stage import build_gan, check_stages, initialise
@@ -100,6 +100,7 @@ def train_critic(run: Path, prepared: Path, config: TrainConfig) -> dict[str, An
     """
     settings, folder = config.critic, run / "critic"
     check_batch_size(settings.batch_size)
+    check_start(config)
     faces = load_faces(prepared, "train", settings.image_size)
     validation = load_faces(prepared, "validation", settings.image_size)
     keras.utils.set_random_seed(config.seed)
@@ -119,7 +120,7 @@ def train_critic(run: Path, prepared: Path, config: TrainConfig) -> dict[str, An
     sampling = Sampling(power=settings.power)
     fit_from_saved_step(trainer, folder, faces, config, settings, sampling, [])
     if settings.start_share:
-        _mix_in_start(trainer.average, config)
+        mix_in_start(trainer.average, config)
     report = critic_report(trainer.average, validation)
     if is_chief():
         _write_json(folder / "report.json", report)
@@ -253,22 +254,6 @@ def latest_generator(
         if path.exists():
             return stage, partial(_load_average, path)
     return None
-
-
-def _mix_in_start(critic: Any, config: TrainConfig) -> None:
-    """Gives the critic's initial weights, which `check_limits` wants named, their share in it.
-
-    Wortsman et al. 2022, "Robust fine-tuning of zero-shot models": the mean of a network and of
-    what it was trained on to is often better than both.
-    """
-    init = config.critic.init or config.init
-    if "critic" not in read_initial(init):
-        raise TrainingError(init, "holds no critic to mix in", "leave out critic.start_share")
-    start = make_critic(config)
-    start_from(init, {"critic": start})
-    for variable, before in zip(critic.variables, start.variables, strict=True):
-        share = config.critic.start_share
-        variable.assign(share * before.value + (1.0 - share) * variable.value)
 
 
 def _load_average(path: Path, model: Any) -> None:
